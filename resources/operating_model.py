@@ -1,0 +1,189 @@
+"""The operating model: one validated YAML file that says how this seller works.
+
+Belongs here: every setting that operations, warehouse or finance own (maps, policies, tolerances,
+schedules), with its meaning and default. Secrets and addresses of servers do not belong here: they
+come from the environment (`resources.settings`).
+"""
+
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+Minutes = Annotated[int, Field(ge=0)]
+ReturnCarrier = Literal["DHL", "GLS", "HERMES"]
+
+
+class _Section(BaseModel):
+    """A section in which a misspelt key is an error, not a silent default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ShipFrom(_Section):
+    """Place of departure that OTTO prints on the receipt."""
+
+    city: str = Field(min_length=1, max_length=60)
+    zip_code: str = Field(min_length=1, max_length=10)
+    country_code: str = Field(pattern=r"^[A-Z]{3}$", description="ISO 3166-1 alpha-3")
+
+
+class Carrier(_Section):
+    """One carrier of the warehouse, and what OTTO calls it."""
+
+    otto_code: str = Field(pattern=r"^[A-Z0-9_]+$")
+    tracking_url: str = Field(
+        description="https template with {number}; the buyer's link to the parcel"
+    )
+    transit_days: int = Field(default=1, ge=0, le=30, description="working days on the road")
+    kind: Literal["parcel", "forwarder"] = "parcel"
+
+    @field_validator("tracking_url")
+    @classmethod
+    def _https_with_number(cls, value: str) -> str:
+        if not value.startswith("https://") or "{number}" not in value:
+            raise ValueError("must start with https:// and contain {number}")
+        return value
+
+
+class ReturnShipping(_Section):
+    """Where return tracking numbers come from when the warehouse gives none."""
+
+    carrier: ReturnCarrier = "DHL"
+    number_pool: tuple[str, ...] = Field(
+        default=(), description="return numbers bought ahead; each is used once"
+    )
+
+
+class Warehouse(_Section):
+    """Working time of the warehouse; it yields the ship-by time of each item."""
+
+    timezone: str = "Europe/Berlin"
+    cut_off: time = Field(default=time(14, 0), description="orders before it leave the same day")
+    working_days: tuple[int, ...] = Field(default=(0, 1, 2, 3, 4), description="0 = Monday")
+    closed_on: tuple[str, ...] = Field(default=(), description="ISO dates without work")
+
+
+class OrdersPolicy(_Section):
+    """How orders are read."""
+
+    page_size: int = Field(default=256, ge=1, le=256)
+    overlap: Minutes = Field(default=15, description="re-read before the watermark")
+    bad_row_limit: float = Field(
+        default=0.2, ge=0, le=1, description="share of bad orders above which the import stops"
+    )
+    discount_reading: Literal["included", "on_top"] = Field(
+        default="on_top",
+        description="whether order-level discounts are already inside the item prices",
+    )
+
+
+class ShortPickPolicy(_Section):
+    """What happens at OTTO when the warehouse cannot ship a unit."""
+
+    cancel_at_otto: bool = True
+
+
+class OutboxPolicy(_Section):
+    """How outbound effects are tried again."""
+
+    first_backoff_seconds: float = Field(default=5.0, gt=0)
+    longest_backoff_seconds: float = Field(default=900.0, gt=0)
+    give_up_after: int = Field(default=40, ge=1, description="attempts, then a person must act")
+    lease_seconds: float = Field(default=180.0, gt=0)
+    batch: int = Field(default=100, ge=1, le=100)
+
+
+class Reconciliation(_Section):
+    """When a difference becomes a break, in minutes of business time."""
+
+    missing_in_wms: Minutes = 60
+    cancellation: Minutes = Field(default=240, description="both sides may lag after a cancel")
+    confirmation: Minutes = Field(default=120, description="dispatch to OTTO's SENT")
+    confirmed_not_dispatched: Minutes = 240
+    price_tolerance_cents: int = Field(default=0, ge=0)
+    material_cents: int = Field(default=1000, ge=0, description="from here a break is high")
+
+
+class Http(_Section):
+    """Limits of outgoing calls; OTTO allows 20/s and 1,200/min per partner."""
+
+    timeout_seconds: float = Field(default=15.0, gt=0)
+    requests_per_second: float = Field(default=20.0, gt=0)
+    requests_per_minute: float = Field(default=1200.0, gt=0)
+    attempts: int = Field(default=6, ge=1)
+    first_backoff_seconds: float = Field(default=0.5, gt=0)
+    longest_backoff_seconds: float = Field(default=30.0, gt=0)
+
+
+class Automation(_Section):
+    """Which flows run by themselves, and when (cron in Europe/Berlin)."""
+
+    enabled: bool = True
+    orders_cron: str = "*/5 * * * *"
+    reconciliation_cron: str = "*/15 * * * *"
+
+
+class OperatingModel(_Section):
+    """The whole file."""
+
+    ship_from: ShipFrom
+    carriers: dict[str, Carrier] = Field(description="raw WMS carrier code to carrier")
+    return_shipping: ReturnShipping = ReturnShipping()
+    warehouse: Warehouse = Warehouse()
+    sku_map: dict[str, str] = Field(
+        default_factory=dict, description="OTTO SKU to WMS SKU where they differ"
+    )
+    vat_rates: tuple[str, ...] = Field(default=("19", "7", "0"), min_length=1)
+    orders: OrdersPolicy = OrdersPolicy()
+    short_pick: ShortPickPolicy = ShortPickPolicy()
+    outbox: OutboxPolicy = OutboxPolicy()
+    reconciliation: Reconciliation = Reconciliation()
+    http: Http = Http()
+    automation: Automation = Automation()
+
+    @field_validator("sku_map")
+    @classmethod
+    def _one_to_one(cls, value: dict[str, str]) -> dict[str, str]:
+        seen: dict[str, str] = {}
+        for otto_sku, wms_sku in value.items():
+            if wms_sku in seen:
+                raise ValueError(
+                    f"{otto_sku!r} and {seen[wms_sku]!r} both map to {wms_sku!r}: "
+                    "a WMS SKU may stand for one OTTO SKU only"
+                )
+            seen[wms_sku] = otto_sku
+        return value
+
+
+class OperatingModelError(Exception):
+    """The file cannot be used; the message lists each wrong entry by its path."""
+
+
+def load_operating_model(path: Path) -> OperatingModel:
+    """Read and validate the file at `path`.
+
+    Raises:
+        OperatingModelError: the file is missing, is no YAML, or breaks a rule.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise OperatingModelError(
+            f"operating model {path} not found: set OPERATING_MODEL to your file, "
+            "or copy operating_model.example.yaml"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise OperatingModelError(f"operating model {path} is no valid YAML: {error}") from error
+    try:
+        return OperatingModel.model_validate(content if content is not None else {})
+    except ValidationError as error:
+        lines = [
+            f"  {'.'.join(str(part) for part in item['loc']) or '(file)'}: {item['msg']}"
+            for item in error.errors(include_url=False)
+        ]
+        raise OperatingModelError(
+            f"operating model {path} has {len(lines)} wrong entries:\n" + "\n".join(lines)
+        ) from error

@@ -1,0 +1,269 @@
+"""Tables of the operations database: what we have seen and what we have done.
+
+Belongs here: table definitions, column meanings and the UTC time type. Unique keys are what makes
+every command idempotent, so they live here too. Alembic migrations in `migrations/` create exactly
+these tables (a test compares both).
+
+Does not belong here: queries (the modules beside this one) and finance tables (`resources.finance`).
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time, also on SQLite, which itself knows no zones."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive times; store UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive time {value!r}: pass an aware datetime (UTC)")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give back aware UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _col(name: str, kind: Any, *rest: Any, null: bool = False, **kw: Any) -> sa.Column[Any]:
+    return sa.Column(name, kind, *rest, nullable=null, **kw)
+
+
+_BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+# One row per OTTO sales order. `delivery_address` is the one place with personal data of a buyer.
+orders = sa.Table(
+    "orders",
+    metadata,
+    _col("sales_order_id", sa.String, primary_key=True),
+    _col("order_number", sa.String),
+    _col("ordered_at", UtcDateTime),
+    _col("order_day", sa.Date, comment="calendar day of ordered_at in Europe/Berlin"),
+    _col("last_modified_at", UtcDateTime, null=True),
+    _col("lifecycle_changed_at", UtcDateTime),
+    _col("payment_method", sa.String, null=True),
+    _col(
+        "delivery_address", sa.Text, null=True, comment="JSON; personal data; null while ANNOUNCED"
+    ),
+    _col("delivery_fee_cents", sa.BigInteger),
+    _col("order_discount_cents", sa.BigInteger),
+    _col("discount_reading", sa.String, comment="none | included | on_top | ambiguous"),
+    _col("payload_hash", sa.String, comment="hash of the order as OTTO sent it"),
+    _col("page_ref", sa.String, comment="raw page that holds the evidence"),
+    _col("first_seen_at", UtcDateTime),
+    _col("recorded_at", UtcDateTime, index=True, comment="when this row last changed, our clock"),
+    sa.Index("ix_orders_order_day", "order_day"),
+)
+
+# One row per position item = one physical unit.
+position_items = sa.Table(
+    "position_items",
+    metadata,
+    _col("sales_order_id", sa.String, primary_key=True),
+    _col("position_item_id", sa.String, primary_key=True),
+    _col("sku", sa.String),
+    _col("title", sa.String, null=True),
+    _col("ean", sa.String, null=True),
+    _col("article_number", sa.String, null=True),
+    _col("vat_rate", sa.String),
+    _col("currency", sa.String),
+    _col("gross_cents", sa.BigInteger),
+    _col("reduced_cents", sa.BigInteger, null=True),
+    _col("item_discount_cents", sa.BigInteger),
+    _col("order_discount_share_cents", sa.BigInteger),
+    _col("buyer_price_cents", sa.BigInteger, comment="what the buyer pays for this unit"),
+    _col("fulfilment_status", sa.String, index=True),
+    _col("expected_delivery_at", UtcDateTime, null=True),
+    _col("processable_at", UtcDateTime, null=True),
+    _col("sent_at", UtcDateTime, null=True),
+    _col("returned_at", UtcDateTime, null=True),
+    _col("cancelled_at", UtcDateTime, null=True),
+    _col("cancellation_reason", sa.String, null=True),
+    _col("otto_carrier", sa.String, null=True),
+    _col("otto_tracking_number", sa.String, null=True),
+    _col("ship_by_at", UtcDateTime, null=True),
+    _col("recorded_at", UtcDateTime, index=True),
+)
+
+# One row per order as the WMS knows it; also orders of the WMS that OTTO does not know.
+wms_orders = sa.Table(
+    "wms_orders",
+    metadata,
+    _col("order_ref", sa.String, primary_key=True),
+    _col("wms_order_id", sa.String, null=True),
+    _col("submitted_at", UtcDateTime, null=True, comment="null: seen in the WMS, never sent by us"),
+    _col("last_event_at", UtcDateTime, null=True),
+    _col("audited_at", UtcDateTime, null=True, comment="when we last asked the WMS for this order"),
+    _col("present", sa.Boolean, comment="false: the WMS said that it has no such order"),
+    _col("recorded_at", UtcDateTime, index=True),
+)
+
+wms_order_lines = sa.Table(
+    "wms_order_lines",
+    metadata,
+    _col("order_ref", sa.String, primary_key=True),
+    _col("line_id", sa.String, primary_key=True),
+    _col("state", sa.String, comment="resources.wms.port.LineState"),
+    _col("sku_sent", sa.String, null=True),
+    _col("price_sent_cents", sa.BigInteger, null=True),
+    _col("sku_seen", sa.String, null=True),
+    _col("price_seen_cents", sa.BigInteger, null=True),
+    _col("currency_seen", sa.String, null=True),
+    _col("quantity_shipped", sa.Integer),
+    _col("short_discrepancy", sa.String, null=True),
+    _col("short_reason", sa.String, null=True),
+    _col("recorded_at", UtcDateTime, index=True),
+)
+
+# Every fulfilment event once; the key makes repeats and overlaps harmless.
+fulfilment_events = sa.Table(
+    "fulfilment_events",
+    metadata,
+    _col("event_id", sa.String, primary_key=True),
+    _col("kind", sa.String),
+    _col("occurred_at", UtcDateTime),
+    _col("observed_at", UtcDateTime),
+    _col("order_ref", sa.String, index=True),
+    _col("payload", sa.Text, comment="the event as JSON; it holds no personal data"),
+)
+
+parcels = sa.Table(
+    "parcels",
+    metadata,
+    _col("parcel_id", sa.String, primary_key=True),
+    _col("order_ref", sa.String, index=True),
+    _col("wms_dispatch_id", sa.String, null=True),
+    _col("carrier_raw", sa.String, null=True),
+    _col("carrier", sa.String, null=True, comment="OTTO carrier code, null while unknown"),
+    _col("tracking_number", sa.String, null=True),
+    _col("tracking_url", sa.String, null=True),
+    _col("return_carrier", sa.String, null=True),
+    _col("return_tracking_number", sa.String, null=True),
+    _col("shipped_at", UtcDateTime),
+    _col("state", sa.String, index=True, comment="received | parked | released"),
+    _col("parked_rules", sa.Text, null=True, comment="JSON list of {rule, reason, remedy}"),
+    _col("warnings", sa.Text, null=True, comment="JSON list of {rule, reason}"),
+    _col("deadline_at", UtcDateTime, null=True),
+    _col("recorded_at", UtcDateTime, index=True),
+)
+
+parcel_lines = sa.Table(
+    "parcel_lines",
+    metadata,
+    _col("parcel_id", sa.String, primary_key=True),
+    _col("line_id", sa.String, primary_key=True),
+    _col("quantity", sa.Integer),
+)
+
+# What came in and broke its contract. `shown` carries no personal data.
+quarantine = sa.Table(
+    "quarantine",
+    metadata,
+    _col("source", sa.String, primary_key=True, comment="otto_orders | wms_events | ..."),
+    _col("business_key", sa.String, primary_key=True),
+    _col("rule", sa.String, primary_key=True),
+    _col("field", sa.String),
+    _col("shown", sa.String),
+    _col("owner", sa.String),
+    _col("remedy", sa.String),
+    _col("evidence_ref", sa.String, null=True),
+    _col("first_seen_at", UtcDateTime),
+    _col("last_seen_at", UtcDateTime),
+    _col("resolved_at", UtcDateTime, null=True, comment="set when the same row later passes"),
+)
+
+# Every outbound effect is a row here before it leaves. States: pending (never tried), sent (may have
+# left; outcome not known or not yet seen), confirmed, retrying (certainly had no effect), blocked
+# (a rule refused it), failed (the other side refused it for good), ignored (a person said so).
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    _col("id", _BIG_ID, primary_key=True, autoincrement=True),
+    _col("kind", sa.String, comment="wms_order | wms_cancellation | otto_shipment | ..."),
+    _col("business_key", sa.String),
+    _col("order_ref", sa.String, index=True),
+    _col("payload", sa.Text, comment="JSON; what is needed to build the request"),
+    _col("payload_hash", sa.String),
+    _col("priority", sa.Integer, comment="smaller goes first"),
+    _col("state", sa.String),
+    _col("attempts", sa.Integer),
+    _col("next_attempt_at", UtcDateTime),
+    _col("lease_token", sa.String, null=True),
+    _col("lease_until", UtcDateTime, null=True),
+    _col("result", sa.Text, null=True, comment="JSON; what the other side answered"),
+    _col("last_error", sa.Text, null=True),
+    _col("reason", sa.Text, null=True, comment="why blocked, failed or ignored"),
+    _col("created_at", UtcDateTime),
+    _col("recorded_at", UtcDateTime, index=True),
+    sa.UniqueConstraint("kind", "business_key"),
+    sa.Index("ix_outbox_due", "state", "next_attempt_at", "priority"),
+)
+
+outbox_attempts = sa.Table(
+    "outbox_attempts",
+    metadata,
+    _col("outbox_id", _BIG_ID, sa.ForeignKey("outbox.id"), primary_key=True),
+    _col("attempt", sa.Integer, primary_key=True),
+    _col("started_at", UtcDateTime),
+    _col("finished_at", UtcDateTime, null=True),
+    _col(
+        "outcome",
+        sa.String,
+        comment="sending | confirmed | accepted | retryable | unknown | refused",
+    ),
+    _col("detail", sa.Text, null=True),
+)
+
+watermarks = sa.Table(
+    "watermarks",
+    metadata,
+    _col("source", sa.String, primary_key=True),
+    _col("position", sa.String, comment="opaque for the reader: a cursor or an ISO time"),
+    _col("recorded_at", UtcDateTime),
+)
+
+# Return numbers that a seller bought ahead; each may be used once.
+return_numbers = sa.Table(
+    "return_numbers",
+    metadata,
+    _col("carrier", sa.String, primary_key=True),
+    _col("number", sa.String, primary_key=True),
+    _col("parcel_id", sa.String, null=True, unique=True),
+    _col("taken_at", UtcDateTime, null=True),
+)
+
+# One row per synchronisation of a flow: the last ten are what operations look at first.
+sync_runs = sa.Table(
+    "sync_runs",
+    metadata,
+    _col("id", _BIG_ID, primary_key=True, autoincrement=True),
+    _col("flow", sa.String, index=True),
+    _col("started_at", UtcDateTime),
+    _col("finished_at", UtcDateTime, null=True),
+    _col("result", sa.String, comment="running | success | failure"),
+    _col("counts", sa.Text, comment="JSON object of numbers"),
+    _col("transport", sa.Text, comment="JSON object: transport fault kind to count"),
+    _col("error", sa.Text, null=True),
+)

@@ -1,0 +1,271 @@
+"""The neutral warehouse port: what this project asks of any WMS, and the records that cross it.
+
+Belongs here: the `WmsPort` protocol, its frozen records, its error classes. Quantities are whole
+units, money is integer cents, times are aware UTC. An order line is one OTTO position item, that is
+one physical unit, so two equal units are two lines.
+
+Does not belong here: any vendor's wording, HTTP, files or retries (adapters), and any decision
+about what a record means for OTTO (`assets`).
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+
+class SubmitOutcome(StrEnum):
+    """What became of one submitted order."""
+
+    CREATED = "CREATED"
+    UNCHANGED = "UNCHANGED"
+    UPDATED = "UPDATED"
+    REJECTED = "REJECTED"
+    RETRY = "RETRY"
+
+
+class CancelOutcome(StrEnum):
+    """What became of a cancellation request."""
+
+    CANCELLED = "CANCELLED"
+    PARTIAL = "PARTIAL"
+    TOO_LATE = "TOO_LATE"
+    NOT_FOUND = "NOT_FOUND"
+
+
+class LineState(StrEnum):
+    """Progress of one WMS order line; it never moves back."""
+
+    NEW = "NEW"
+    ACCEPTED = "ACCEPTED"
+    ALLOCATED = "ALLOCATED"
+    PICKED = "PICKED"
+    SHIPPED = "SHIPPED"
+    SHORT = "SHORT"
+    CANCELLED = "CANCELLED"
+
+
+class EventKind(StrEnum):
+    """Kinds of fulfilment event."""
+
+    ACCEPTED = "ACCEPTED"
+    REJECTED = "REJECTED"
+    ALLOCATED = "ALLOCATED"
+    PICKED = "PICKED"
+    SHORT_PICKED = "SHORT_PICKED"
+    DISPATCHED = "DISPATCHED"
+    TRACKING_CHANGED = "TRACKING_CHANGED"
+    CANCELLED = "CANCELLED"
+
+
+class Discrepancy(StrEnum):
+    """Why shipped differs from ordered (GS1 EANCOM QVR: BP, CP, AC)."""
+
+    NONE = "NONE"
+    BACKORDER = "BACKORDER"
+    COMPLETE = "COMPLETE"
+    OVER = "OVER"
+
+
+class ShipTo(msgspec.Struct, frozen=True, kw_only=True):
+    """Delivery address. Personal data: it is sent to the WMS and never logged."""
+
+    name: str
+    street: str
+    house_number: str
+    postal_code: str
+    city: str
+    country_code: str
+    """ISO 3166-1 alpha-2."""
+    addition: str | None = None
+    phone: str | None = None
+    email: str | None = None
+
+
+class OutboundLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One unit to ship. Prices are informative for the WMS and compared later by reconciliation."""
+
+    line_id: str
+    """OTTO positionItemId."""
+    sku: str
+    """The warehouse's SKU, after the SKU map."""
+    quantity: int
+    unit_price_cents: int
+    currency: str
+    gtin: str | None = None
+    title: str | None = None
+
+
+class OutboundOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order for the warehouse; `order_ref` (OTTO salesOrderId) is the idempotency key."""
+
+    order_ref: str
+    channel_order_number: str
+    ordered_at: datetime
+    ship_to: ShipTo
+    lines: tuple[OutboundLine, ...]
+    payload_hash: str
+    channel: str = "OTTO"
+    latest_ship_at: datetime | None = None
+    allow_partial: bool = True
+
+
+class SubmitResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcome for one submitted order."""
+
+    order_ref: str
+    outcome: SubmitOutcome
+    wms_order_id: str | None = None
+    error: str | None = None
+
+
+class CancelResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcome of a cancellation; `cancelled_line_ids` are certain not to ship."""
+
+    order_ref: str
+    outcome: CancelOutcome
+    cancelled_line_ids: tuple[str, ...] = ()
+
+
+class LineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """One line as the WMS holds it now."""
+
+    line_id: str
+    sku: str
+    quantity: int
+    quantity_shipped: int
+    state: LineState
+    unit_price_cents: int | None = None
+    currency: str | None = None
+
+
+class OrderSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """One order as the WMS holds it now."""
+
+    order_ref: str
+    wms_order_id: str
+    status: str
+    lines: tuple[LineSnapshot, ...]
+
+
+class LineOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What an event says of one line."""
+
+    line_id: str
+    sku: str
+    quantity_ordered: int
+    quantity_picked: int = 0
+    quantity_shipped: int = 0
+    quantity_short: int = 0
+    discrepancy: Discrepancy = Discrepancy.NONE
+    reason: str | None = None
+
+
+class ParcelLine(msgspec.Struct, frozen=True, kw_only=True):
+    """Units of one order line inside a parcel."""
+
+    line_id: str
+    quantity: int
+
+
+class Parcel(msgspec.Struct, frozen=True, kw_only=True):
+    """One parcel. Numbers are as the WMS wrote them: nothing is checked here."""
+
+    parcel_id: str
+    lines: tuple[ParcelLine, ...]
+    shipped_at: datetime
+    carrier_code: str | None = None
+    tracking_number: str | None = None
+    tracking_url: str | None = None
+    return_carrier_code: str | None = None
+    return_tracking_number: str | None = None
+    weight_g: int | None = None
+
+
+class FulfilmentEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened in the warehouse; `event_id` is stable over repeated reads."""
+
+    event_id: str
+    kind: EventKind
+    occurred_at: datetime
+    order_ref: str
+    wms_order_id: str | None = None
+    wms_dispatch_id: str | None = None
+    lines: tuple[LineOutcome, ...] = ()
+    parcels: tuple[Parcel, ...] = ()
+
+
+class FulfilmentPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of events in feed order. Re-reading from an old cursor repeats events."""
+
+    events: tuple[FulfilmentEvent, ...]
+    next_cursor: str
+    has_more: bool
+    unreadable: tuple[str, ...] = ()
+    """One reason (no personal data) per record of the page that could not be understood."""
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the WMS answers, and what it says of itself."""
+
+    ok: bool
+    detail: str
+
+
+class WmsError(Exception):
+    """Base of all port errors. The message says what failed and never holds personal data."""
+
+
+class WmsRetryable(WmsError):
+    """The request certainly had no effect; it may be sent again after `retry_after_s`."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class WmsUnknownOutcome(WmsError):
+    """The request may or may not have had its effect: ask before sending again."""
+
+
+class WmsRejected(WmsError):
+    """The WMS refuses the content for good; a person must act."""
+
+
+class WmsAuthError(WmsError):
+    """The WMS does not accept the key."""
+
+
+class WmsContractError(WmsError):
+    """The WMS answered something that this adapter does not understand."""
+
+
+class WmsPort(Protocol):
+    """What any warehouse adapter offers. Every method may raise a `WmsError`."""
+
+    def health(self) -> Health:
+        """Whether the WMS is reachable with this key."""
+        ...
+
+    def submit_orders(self, orders: list[OutboundOrder]) -> list[SubmitResult]:
+        """Create or repeat orders; one result per order, idempotent by `order_ref`."""
+        ...
+
+    def cancel_order(
+        self, order_ref: str, line_ids: tuple[str, ...] | None, reason: str
+    ) -> CancelResult:
+        """Cancel whole (`line_ids=None`) or in part; repeating it is harmless."""
+        ...
+
+    def get_orders(self, order_refs: list[str]) -> list[OrderSnapshot]:
+        """Return snapshots of those orders that the WMS knows; an unknown one is absent."""
+        ...
+
+    def poll_fulfilment(self, cursor: str | None, limit: int = 200) -> FulfilmentPage:
+        """Events after `cursor` (None = from the beginning), oldest first."""
+        ...
+
+    def acknowledge(self, event_ids: list[str]) -> None:
+        """Tell the WMS that events are recorded; a no-op where unsupported."""
+        ...
