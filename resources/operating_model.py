@@ -71,6 +71,7 @@ class OrdersPolicy(_Section):
 
     page_size: int = Field(default=256, ge=1, le=256)
     overlap: Minutes = Field(default=15, description="re-read before the watermark")
+    first_import_days: int = Field(default=30, ge=1, description="how far the first read reaches")
     bad_row_limit: float = Field(
         default=0.2, ge=0, le=1, description="share of bad orders above which the import stops"
     )

@@ -4,7 +4,8 @@ Belongs here: table definitions, column meanings and the UTC time type. Unique k
 every command idempotent, so they live here too. Alembic migrations in `migrations/` create exactly
 these tables (a test compares both).
 
-Does not belong here: queries (the modules beside this one) and finance tables (`resources.finance`).
+Does not belong here: queries (the modules beside this one) and finance tables
+(`resources.finance`).
 """
 
 from datetime import UTC, datetime
@@ -159,6 +160,8 @@ parcels = sa.Table(
     _col("carrier", sa.String, null=True, comment="OTTO carrier code, null while unknown"),
     _col("tracking_number", sa.String, null=True),
     _col("tracking_url", sa.String, null=True),
+    _col("corrected_tracking_number", sa.String, null=True, comment="the WMS's latest correction"),
+    _col("corrected_at", UtcDateTime, null=True, comment="when the WMS corrected it"),
     _col("return_carrier", sa.String, null=True),
     _col("return_tracking_number", sa.String, null=True),
     _col("shipped_at", UtcDateTime),
@@ -194,9 +197,10 @@ quarantine = sa.Table(
     _col("resolved_at", UtcDateTime, null=True, comment="set when the same row later passes"),
 )
 
-# Every outbound effect is a row here before it leaves. States: pending (never tried), sent (may have
-# left; outcome not known or not yet seen), confirmed, retrying (certainly had no effect), blocked
-# (a rule refused it), failed (the other side refused it for good), ignored (a person said so).
+# Every outbound effect is a row here before it leaves. States: pending (never tried), sent (may
+# have left; outcome not known or not yet seen), confirmed, retrying (certainly had no effect),
+# blocked (a rule refused it), failed (the other side refused it for good), ignored (a person said
+# so, or it was no longer wanted).
 outbox = sa.Table(
     "outbox",
     metadata,
@@ -231,7 +235,7 @@ outbox_attempts = sa.Table(
     _col(
         "outcome",
         sa.String,
-        comment="sending | confirmed | accepted | retryable | unknown | refused",
+        comment="sending | confirmed | accepted | retryable | unknown | refused | not_sent",
     ),
     _col("detail", sa.Text, null=True),
 )

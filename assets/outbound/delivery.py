@@ -1,0 +1,135 @@
+"""Deliver outbox rows: lease, settle what may already have happened, send, record.
+
+Belongs here: the one loop through which every outbound effect leaves, and the outcomes a handler
+may report. What a kind of message means stands in its own handler beside this module; the rows and
+their states stand in `resources.operations.outbox`.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from resources.operating_model import OutboxPolicy
+from resources.operations.outbox import Message, Outbox, backoff
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """The effect exists on the other side."""
+
+    result: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The other side took the request and will carry it out later: ask after the back-off."""
+
+    result: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Retry:
+    """The request certainly had no effect."""
+
+    error: str
+    after_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """The request may have had its effect."""
+
+    error: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The other side refuses it for good."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """A rule of ours holds it back until somebody or some other flow acts."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """It is no longer wanted, and nothing was sent."""
+
+    reason: str
+
+
+Outcome = Confirmed | Accepted | Retry | Unknown | Refused | Blocked | Dropped
+
+
+class Handler(Protocol):
+    """How one kind of message is sent and settled."""
+
+    kind: str
+    batch_size: int
+
+    def settle(self, message: Message) -> Outcome | None:
+        """Ask whether an earlier attempt had its effect; None means that it certainly had not."""
+        ...
+
+    def send(self, messages: Sequence[Message]) -> list[Outcome]:
+        """Send all; one outcome per message, in order."""
+        ...
+
+
+def deliver(
+    outbox: Outbox, handler: Handler, policy: OutboxPolicy, *, limit: int = 100_000
+) -> Counter[str]:
+    """Send due messages of one kind until none is due; returns outcome name to count.
+
+    A handler's exception (no key, no connection at all) stops the delivery; what was leased then
+    comes back by itself when the lease ends.
+    """
+    counts: Counter[str] = Counter()
+    handled = 0
+    while handled < limit:
+        size = min(handler.batch_size, policy.batch, limit - handled)
+        leased = outbox.lease([handler.kind], size, datetime.now(UTC))
+        if not leased:
+            break
+        handled += len(leased)
+        unsent: list[Message] = []
+        for message in leased:
+            settled = handler.settle(message) if message.must_settle else None
+            if settled is None:
+                unsent.append(message)
+            else:
+                _record(outbox, policy, message, settled)
+                counts[f"{type(settled).__name__.lower()}_by_asking"] += 1
+        sending = outbox.mark_sending(unsent, datetime.now(UTC))
+        for message, outcome in zip(sending, handler.send(sending), strict=True):
+            _record(outbox, policy, message, outcome)
+            counts[type(outcome).__name__.lower()] += 1
+    return counts
+
+
+def _record(outbox: Outbox, policy: OutboxPolicy, message: Message, outcome: Outcome) -> None:
+    now = datetime.now(UTC)
+    later = now + timedelta(seconds=backoff(message.attempts, policy))
+    match outcome:
+        case Confirmed(result):
+            outbox.confirm(message, result, now)
+        case Accepted(result):
+            outbox.accept(message, result, later, now)
+        case Retry(error, after_seconds):
+            told = now + timedelta(seconds=after_seconds) if after_seconds is not None else later
+            outbox.retry(message, error, told, now)
+        case Unknown(error):
+            outbox.unknown(message, error, later, now)
+        case Refused(reason):
+            outbox.refuse(message, reason, now)
+        case Blocked(reason):
+            outbox.block(message, reason, now)
+        case Dropped(reason):
+            outbox.drop(message, reason, now)

@@ -1,0 +1,173 @@
+"""Judge parcels by the tracking gate: release them to OTTO's outbox, or park them with reasons.
+
+Belongs here: looking up the facts of each waiting parcel, a return number from the pool where the
+warehouse gave none, and recording the verdict. The rules stand in `assets.rules.shipment_gate`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from assets.outbound.otto_shipment import enqueue_shipment
+from assets.rules.shipment_gate import (
+    GateResult,
+    ParcelFacts,
+    ParcelItem,
+    gate,
+    return_key_of,
+)
+from resources.operating_model import OperatingModel
+from resources.operations import return_numbers
+from resources.operations.database import OperationsDatabase
+from resources.operations.schema import parcel_lines, parcels, position_items
+
+WAITING = ("received", "parked")
+
+
+@dataclass(frozen=True)
+class GateOutcome:
+    """How many waiting parcels were judged, and how."""
+
+    judged: int = 0
+    released: int = 0
+    parked: int = 0
+    warned: int = 0
+
+
+def judge_parcels(
+    db: OperationsDatabase, model: OperatingModel, now: datetime, outbox_now: datetime
+) -> GateOutcome:
+    """Judge every waiting parcel; a parked one is judged again each time.
+
+    Args:
+        db: the operations database.
+        model: carriers, ship-from, return numbers.
+        now: business time.
+        outbox_now: real time, from which an outbox row is due.
+    """
+    judged = released = warned = 0
+    with db.write() as conn:
+        return_numbers.fill(
+            conn, model.return_shipping.carrier, list(model.return_shipping.number_pool)
+        )
+        for rows in _waiting(conn):
+            parcel = rows[0]
+            facts = _facts(conn, rows, model, now)
+            result = gate(facts, model.carriers, model.ship_from)
+            judged += 1
+            warned += bool(result.warnings)
+            if result.ready is not None:
+                released += 1
+                enqueue_shipment(
+                    conn, parcel["parcel_id"], parcel["order_ref"], result.ready, outbox_now
+                )
+            _record(conn, parcel, facts, result, now)
+    return GateOutcome(judged, released, judged - released, warned)
+
+
+def parked_rows(db: OperationsDatabase) -> list[dict[str, Any]]:
+    """One row per parked parcel and broken rule; keys and reasons, no personal data."""
+    query = (
+        sa.select(parcels)
+        .where(parcels.c.parked_rules.is_not(None))
+        .order_by(parcels.c.deadline_at.is_(None), parcels.c.deadline_at, parcels.c.parcel_id)
+    )
+    with db.read() as conn:
+        found = conn.execute(query).mappings().all()
+    return [
+        {
+            "parcel_id": row["parcel_id"],
+            "sales_order_id": row["order_ref"],
+            "rule": refusal["rule"],
+            "reason": refusal["reason"],
+            "remedy": refusal["remedy"],
+            "state": row["state"],
+            "ship_by": row["deadline_at"].isoformat() if row["deadline_at"] else None,
+        }
+        for row in found
+        for refusal in msgspec.json.decode(row["parked_rules"])
+    ]
+
+
+def _waiting(conn: sa.Connection) -> Iterator[Sequence[sa.RowMapping]]:
+    query = (
+        sa.select(
+            parcels,
+            parcel_lines.c.line_id,
+            position_items.c.fulfilment_status,
+            position_items.c.ship_by_at,
+        )
+        .outerjoin(parcel_lines, parcel_lines.c.parcel_id == parcels.c.parcel_id)
+        .outerjoin(
+            position_items,
+            (position_items.c.sales_order_id == parcels.c.order_ref)
+            & (position_items.c.position_item_id == parcel_lines.c.line_id),
+        )
+        .where(parcels.c.state.in_(WAITING))
+        .order_by(parcels.c.shipped_at, parcels.c.parcel_id, parcel_lines.c.line_id)
+    )
+    rows = conn.execute(query).mappings().all()
+    for _, group in groupby(rows, key=lambda row: row["parcel_id"]):
+        yield list(group)
+
+
+def _facts(
+    conn: sa.Connection, rows: Sequence[sa.RowMapping], model: OperatingModel, now: datetime
+) -> ParcelFacts:
+    parcel = rows[0]
+    return_carrier = parcel["return_carrier"]
+    return_number = parcel["return_tracking_number"]
+    key, _, _ = return_key_of(return_carrier, return_number, model.carriers)
+    if key is None:
+        taken = return_numbers.take(conn, parcel["parcel_id"], model.return_shipping.carrier, now)
+        if taken is not None:
+            return_carrier, return_number = model.return_shipping.carrier, taken
+    return ParcelFacts(
+        parcel_id=parcel["parcel_id"],
+        carrier_raw=parcel["carrier_raw"],
+        tracking_number=parcel["tracking_number"],
+        return_carrier=return_carrier,
+        return_tracking_number=return_number,
+        shipped_at=parcel["shipped_at"],
+        items=tuple(
+            ParcelItem(row["order_ref"], row["line_id"], row["fulfilment_status"])
+            for row in rows
+            if row["line_id"] is not None
+        ),
+    )
+
+
+def _record(
+    conn: sa.Connection,
+    parcel: sa.RowMapping,
+    facts: ParcelFacts,
+    result: GateResult,
+    now: datetime,
+) -> None:
+    draft = result.ready
+    verdict = {
+        "state": "parked" if draft is None else "released",
+        "carrier": parcel["carrier"] if draft is None else draft.carrier,
+        "tracking_url": parcel["tracking_url"] if draft is None else draft.tracking_url,
+        "return_carrier": facts.return_carrier,
+        "return_tracking_number": facts.return_tracking_number,
+        "parked_rules": _json(result.refusals),
+        "warnings": _json(result.warnings),
+        "deadline_at": parcel["ship_by_at"],
+    }
+    # A parcel that stays parked for the same reasons has not changed: finance need not re-read it.
+    if any(parcel[name] != value for name, value in verdict.items()):
+        conn.execute(
+            parcels.update()
+            .where(parcels.c.parcel_id == parcel["parcel_id"])
+            .values(**verdict, recorded_at=now)
+        )
+
+
+def _json(items: Sequence[Any]) -> str | None:
+    return msgspec.json.encode([asdict(item) for item in items]).decode() if items else None

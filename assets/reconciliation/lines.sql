@@ -1,0 +1,142 @@
+-- Both sides of every line in scope, side by side: the one input of all comparisons.
+--
+-- A line is OTTO's position item and the WMS's order line of the same id. Lines that only the WMS
+-- knows are kept, also such that are known from a parcel alone; a WMS order without any line that
+-- OTTO does not know either is one line with an empty id. Of several parcels with the same item the
+-- one whose number OTTO holds counts, else the latest.
+CREATE OR REPLACE TEMP TABLE lines AS
+WITH item AS (
+    SELECT i.*, o.order_number, o.order_day, o.lifecycle_changed_at, o.first_seen_at,
+        o.discount_reading, o.page_ref,
+        bool_or(i.fulfilment_status = 'ANNOUNCED') OVER (PARTITION BY i.sales_order_id)
+            AS order_waits
+    FROM staging.position_items AS i
+    JOIN staging.orders AS o USING (sales_order_id)
+    SEMI JOIN scope AS s ON i.sales_order_id = s.order_ref
+),
+wms_line AS (
+    SELECT order_ref, line_id, state, sku_sent, price_sent_cents, sku_seen, price_seen_cents,
+        currency_seen, short_discrepancy, recorded_at
+    FROM staging.wms_order_lines SEMI JOIN scope USING (order_ref)
+    UNION ALL BY NAME
+    SELECT order_ref, line_id, 'SHIPPED' AS state, max(recorded_at) AS recorded_at
+    FROM staging.parcel_lines SEMI JOIN scope USING (order_ref)
+        ANTI JOIN staging.wms_order_lines USING (order_ref, line_id)
+    GROUP BY order_ref, line_id
+    UNION ALL BY NAME
+    SELECT order_ref, '' AS line_id, 'NEW' AS state, recorded_at
+    FROM staging.wms_orders AS w SEMI JOIN scope USING (order_ref)
+        ANTI JOIN staging.wms_order_lines USING (order_ref)
+        ANTI JOIN staging.parcel_lines USING (order_ref)
+        ANTI JOIN staging.orders AS o ON w.order_ref = o.sales_order_id
+    WHERE w.present
+),
+wms_line_listed AS (
+    SELECT *, bool_or(sku_seen IS NOT NULL) OVER (PARTITION BY order_ref) AS order_lists_lines
+    FROM wms_line
+),
+parcel AS (
+    SELECT l.order_ref, l.line_id, p.parcel_id, p.carrier_raw, p.carrier, p.shipped_at, p.state,
+        p.parked_rules, coalesce(p.corrected_tracking_number, p.tracking_number) AS number
+    FROM staging.parcel_lines AS l
+    JOIN staging.parcels AS p USING (parcel_id)
+    SEMI JOIN scope AS s ON l.order_ref = s.order_ref
+),
+main_parcel AS (
+    SELECT p.*
+    FROM parcel AS p
+    LEFT JOIN item AS i ON p.order_ref = i.sales_order_id AND p.line_id = i.position_item_id
+    QUALIFY row_number() OVER (
+        PARTITION BY p.order_ref, p.line_id
+        ORDER BY coalesce(same_number(p.number, i.otto_tracking_number), false) DESC,
+            p.shipped_at DESC, p.parcel_id
+    ) = 1
+),
+submission AS (
+    SELECT order_ref, arg_max(state, id) AS state
+    FROM staging.outbox SEMI JOIN scope USING (order_ref)
+    WHERE kind = 'wms_order'
+    GROUP BY order_ref
+)
+SELECT
+    coalesce(i.sales_order_id, w.order_ref) AS sales_order_id,
+    coalesce(i.position_item_id, w.line_id) AS position_item_id,
+    i.order_number,
+    coalesce(
+        i.order_day,
+        o.order_day,
+        CAST(timezone('Europe/Berlin', coalesce(wo.submitted_at, wo.last_event_at, w.recorded_at))
+            AS DATE)
+    ) AS order_day,
+    i.fulfilment_status AS otto_status,
+    coalesce(i.fulfilment_status, '') IN ('SENT', 'RETURNED') AS confirmed,
+    coalesce(i.fulfilment_status LIKE 'CANCELLED%', false) AS cancelled,
+    coalesce(i.order_waits, false) AS order_waits,
+    i.sku,
+    i.currency,
+    i.gross_cents,
+    i.order_discount_share_cents,
+    i.buyer_price_cents,
+    coalesce(i.processable_at, i.first_seen_at) AS processable_at,
+    i.cancelled_at,
+    coalesce(i.cancelled_at, i.lifecycle_changed_at) AS cancelled_since,
+    i.sent_at,
+    coalesce(i.sent_at, i.returned_at, i.lifecycle_changed_at) AS confirmed_since,
+    i.otto_carrier,
+    i.otto_tracking_number,
+    i.ship_by_at,
+    i.discount_reading,
+    coalesce(i.page_ref, o.page_ref) AS page_ref,
+    w.state AS wms_status,
+    coalesce(
+        w.state = 'CANCELLED'
+            OR (w.state = 'SHORT' AND coalesce(w.short_discrepancy, '') <> 'BACKORDER'),
+        false
+    ) AS wms_closed,
+    w.sku_sent,
+    w.sku_seen,
+    w.price_sent_cents,
+    w.price_seen_cents,
+    w.currency_seen,
+    wo.wms_order_id,
+    wo.submitted_at,
+    coalesce(wo.last_event_at, w.recorded_at) AS wms_changed_at,
+    -- An answer from before the latest submission says nothing of that submission.
+    NOT coalesce(wo.present, true)
+        AND coalesce(wo.audited_at >= wo.submitted_at, true) AS wms_denies,
+    -- Any sign of life: the line moved, the WMS listed it, or it spoke of the order without lines.
+    w.state IS NOT NULL AND (
+        w.state <> 'NEW'
+        OR w.sku_seen IS NOT NULL
+        OR (
+            NOT w.order_lists_lines
+            AND coalesce(wo.present, false)
+            AND (wo.last_event_at IS NOT NULL OR wo.audited_at IS NOT NULL)
+        )
+    ) AS wms_has_it,
+    sub.state AS submission_state,
+    p.parcel_id IS NOT NULL OR coalesce(w.state = 'SHIPPED', false) AS dispatched,
+    CASE WHEN p.parcel_id IS NOT NULL THEN p.shipped_at
+        WHEN w.state = 'SHIPPED' THEN coalesce(wo.last_event_at, w.recorded_at) END
+        AS dispatched_at,
+    p.parcel_id,
+    p.carrier_raw,
+    p.carrier,
+    p.number AS tracking_number,
+    -- A cancelled item in the parcel holds back itself alone; orders.cancelled_in_otto tells of it.
+    CASE WHEN p.state = 'parked'
+        THEN list_filter(p.parked_rules, lambda rule: rule <> 'item_cancelled_at_otto')
+        ELSE [] END AS parked_rules,
+    confirmation.state AS confirmation_state
+FROM item AS i
+FULL JOIN wms_line_listed AS w
+    ON i.sales_order_id = w.order_ref AND i.position_item_id = w.line_id
+LEFT JOIN staging.orders AS o ON o.sales_order_id = w.order_ref
+LEFT JOIN staging.wms_orders AS wo
+    ON wo.order_ref = coalesce(i.sales_order_id, w.order_ref)
+LEFT JOIN submission AS sub ON sub.order_ref = i.sales_order_id
+LEFT JOIN main_parcel AS p
+    ON p.order_ref = coalesce(i.sales_order_id, w.order_ref)
+    AND p.line_id = coalesce(i.position_item_id, w.line_id)
+LEFT JOIN staging.outbox AS confirmation
+    ON confirmation.kind = 'otto_shipment' AND confirmation.business_key = p.parcel_id;

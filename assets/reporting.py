@@ -1,0 +1,55 @@
+"""How results look in the Dagster UI: tables of failing rows, counts, cents.
+
+Belongs here: turning plain results into metadata and check results, the same way for every asset.
+No personal data passes through here: callers give keys, rule names and numbers.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+
+TABLE_ROWS = 50
+Cell = str | int | float | bool | None
+
+
+def table(rows: Sequence[Mapping[str, Cell]]) -> dg.TableMetadataValue:
+    """Show the first rows as a table; the whole stands in the database."""
+    columns = list(rows[0]) if rows else ["row"]
+    return dg.MetadataValue.table(
+        records=[
+            dg.TableRecord({name: "" if row[name] is None else row[name] for name in columns})
+            for row in rows[:TABLE_ROWS]
+        ],
+        schema=dg.TableSchema(columns=[dg.TableColumn(name) for name in columns]),
+    )
+
+
+def check_result(
+    name: str,
+    *,
+    asset: dg.AssetKey | str,
+    failing: Sequence[Mapping[str, Cell]],
+    meaning: str,
+    remedy: str,
+    warn: bool = False,
+) -> dg.AssetCheckResult:
+    """Build the result of one named rule: passed when no row fails."""
+    metadata: dict[str, dg.MetadataValue] = {
+        "failing_rows": dg.MetadataValue.int(len(failing)),
+        "remedy": dg.MetadataValue.text(remedy),
+    }
+    if failing:
+        metadata["rows"] = table(failing)
+    return dg.AssetCheckResult(
+        check_name=name,
+        asset_key=asset,
+        passed=not failing,
+        severity=dg.AssetCheckSeverity.WARN if warn else dg.AssetCheckSeverity.ERROR,
+        description=meaning if not failing else f"{len(failing)} row(s) fail: {meaning} {remedy}",
+        metadata=metadata,
+    )
+
+
+def numbers(counts: Mapping[str, int]) -> dict[str, dg.MetadataValue]:
+    """Numbers as metadata; the UI plots them over time."""
+    return {name: dg.MetadataValue.int(value) for name, value in counts.items()}

@@ -1,0 +1,64 @@
+"""The command `otto-pipelines`: what people type.
+
+Belongs here: arguments and printing. Work is done by the project's Dagster jobs, so that every run
+is seen in the UI; reading is done through `resources`.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def otto_pipelines() -> None:
+    """Orders, shipments and reconciliation between OTTO Market and your warehouse."""
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option(help="Run the days headless, mark the run, end.")] = False,
+    orders: Annotated[int, typer.Option(min=1, help="Orders of the simulated days.")] = 300,
+    days: Annotated[int, typer.Option(min=1, max=60, help="Days to simulate.")] = 3,
+    seed: Annotated[int, typer.Option(help="Equal seeds make equal worlds.")] = 7,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    folder: Annotated[
+        Path | None, typer.Option(help="With --once: keep databases and Dagster instance here.")
+    ] = None,
+) -> None:
+    """Run the pipelines against a local sandbox of OTTO and a warehouse."""
+    if not once:
+        from otto_pipelines.demo.live import run_live  # noqa: PLC0415
+
+        raise typer.Exit(run_live(orders=orders, days=days, seed=seed))
+    from otto_pipelines.demo.rehearsal import rehearse  # noqa: PLC0415
+
+    result = rehearse(
+        orders=orders,
+        days=days,
+        seed=seed,
+        folder=folder,
+        progress=lambda text: print(f"  {text}", file=sys.stderr),
+    )
+    if as_json:
+        print(json.dumps(result, indent=2, ensure_ascii=False))
+    else:
+        for name, value in result.items():
+            print(f"{name:>20}: {value}")
+    good = not (
+        result["lost"]
+        or result["doubled"]
+        or result["missed"]
+        or result["unexpected"]
+        or result["failed_runs"]
+    )
+    raise typer.Exit(0 if good else 1)
+
+
+def main() -> None:
+    """Entry point."""
+    app()

@@ -1,0 +1,58 @@
+"""The roof: the only place where assets, resources, schedules and sensors are put together.
+
+Add a definition to its own package and name it here. Nothing is read from disk or environment at
+import; Dagster calls `defs` when it loads the code location.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import dagster as dg
+
+from assets import orders, reconciled, shipments, warehouse
+from resources.bindings import all_resources
+from resources.operating_model import Automation, load_operating_model
+from sensors.fast_lane import build_sensors
+from sensors.follow_up import build_follow_up
+from sensors.lanes import JOBS
+from sensors.schedules import build_schedules
+
+ASSETS = (
+    orders.otto_orders,
+    warehouse.wms_orders,
+    warehouse.wms_fulfilment_events,
+    warehouse.wms_order_audit,
+    shipments.parcels,
+    shipments.otto_shipments,
+    shipments.otto_cancellations,
+    reconciled.reconciliation_tables,
+)
+
+
+def build_definitions(
+    automation: Automation | None = None, *, resources: Mapping[str, object] | None = None
+) -> dg.Definitions:
+    """Assemble the code location.
+
+    Args:
+        automation: crons and switches; default: those of the operating model's defaults.
+        resources: overrides by name, for tests and special environments.
+    """
+    when = automation or Automation()
+    return dg.Definitions(
+        assets=ASSETS,
+        jobs=JOBS,
+        schedules=build_schedules(when),
+        sensors=[*build_sensors(when), build_follow_up(when)],
+        resources={**all_resources(), **(resources or {})},
+        # One process per run: starting a process per step costs seconds, and the steps are short.
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Load with the automation settings of the file that OPERATING_MODEL names, if it is there."""
+    path = Path(os.environ.get("OPERATING_MODEL", "operating_model.yaml"))
+    return build_definitions(load_operating_model(path).automation if path.exists() else None)

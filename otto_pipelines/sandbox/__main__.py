@@ -1,0 +1,78 @@
+"""Command line of the sandbox: `python -m otto_pipelines.sandbox --help`.
+
+Prints one JSON line with the two addresses when both answer, then runs until it is stopped. The
+client's id and secret and the key of the WMS are taken from OTTO_CLIENT_ID, OTTO_CLIENT_SECRET and
+WMS_API_KEY where these are set; they are never printed.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+from datetime import datetime
+from typing import Any
+
+from otto_pipelines.sandbox.config import SandboxConfig, SandboxError
+from otto_pipelines.sandbox.server import Sandbox
+
+_FROM_ENVIRONMENT = {
+    "client_id": "OTTO_CLIENT_ID",
+    "client_secret": "OTTO_CLIENT_SECRET",
+    "wms_api_key": "WMS_API_KEY",
+}
+_NUMBERS: dict[str, tuple[type, str]] = {
+    "otto_port": (int, "port of OTTO; 0 takes a free one"),
+    "wms_port": (int, "port of the WMS; 0 takes a free one"),
+    "seed": (int, "equal seeds make equal orders"),
+    "orders": (int, "number of orders"),
+    "days": (int, "days over which they arrive"),
+    "speed": (float, "virtual seconds per second; 0 steps by the control API"),
+    "tempo": (float, "scale of the hold and of all warehouse durations"),
+    "after_orders_trickle": (float, "orders per virtual hour after the last day"),
+    "transport_fault_rate": (float, "share of requests that fail"),
+    "data_fault_rate": (float, "share of orders with each kind of data fault"),
+    "stall_seconds": (float, "length of a stalled answer"),
+}
+
+
+def _arguments(argv: list[str] | None) -> SandboxConfig:
+    parser = argparse.ArgumentParser(prog="python -m otto_pipelines.sandbox", description=__doc__)
+    defaults = SandboxConfig()
+    for name, (kind, meaning) in _NUMBERS.items():
+        default = getattr(defaults, name)
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=kind,
+            default=default,
+            help=f"{meaning} (default {default})",
+        )
+    parser.add_argument("--start", type=datetime.fromisoformat, help="first moment, with offset")
+    values: dict[str, Any] = vars(parser.parse_args(argv))
+    for name, variable in _FROM_ENVIRONMENT.items():
+        if os.environ.get(variable):
+            values[name] = os.environ[variable]
+    return SandboxConfig(**values)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run until SIGINT or SIGTERM; 0 on a clean stop, 2 when it cannot start."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        sandbox = Sandbox(_arguments(argv)).start()
+    except SandboxError as error:
+        sys.stderr.write(f"sandbox: {error}\n")
+        return 2
+    addresses = {"otto": sandbox.otto_url, "wms": sandbox.wms_url, "clock": sandbox.clock_url}
+    sys.stdout.write(json.dumps(addresses) + "\n")
+    sys.stdout.flush()
+    stop.wait()
+    sandbox.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

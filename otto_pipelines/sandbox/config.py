@@ -1,0 +1,110 @@
+"""Settings of one sandbox run.
+
+Belongs here: `SandboxConfig` and the checks on its values. How a value is used belongs to the
+module that uses it.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from otto_pipelines.sandbox.worktime import BERLIN
+
+LOOPBACK = "127.0.0.1"
+SETTLING_DAYS = 5
+"""Days after the last generated order within which everything planned has happened."""
+
+
+class SandboxError(Exception):
+    """The sandbox cannot do what was asked; the message says why and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxConfig:
+    """Everything that shapes a run. Two runs with equal values make equal orders.
+
+    Rates of stories are shares of the orders; from 60 orders on each story happens at least once.
+    `speed` is virtual seconds per real second; 0 means that time moves only by the control API.
+    `tempo` scales the hold and all durations of the warehouse (a live demo wants a small one);
+    below 1 the warehouse works around the clock.
+    """
+
+    seed: int = 7
+    orders: int = 200
+    days: int = 3
+    start: datetime | None = None
+    speed: float = 0.0
+    tempo: float = 1.0
+    hold_minutes: float = 45
+    cancellation_delay_minutes: float = 5
+    data_fault_rate: float = 0.004
+    transport_fault_rate: float = 0.02
+    short_pick_rate: float = 0.02
+    split_rate: float = 0.05
+    customer_cancel_rate: float = 0.02
+    prepayment_rate: float = 0.05
+    after_orders_trickle: float = 0.0
+    stall_seconds: float = 20.0
+    retry_after_seconds: int = 1
+    token_lifetime_seconds: float = 1800.0
+    client_id: str = "sandbox-client"
+    client_secret: str = field(default="sandbox-secret", repr=False)
+    client_scopes: tuple[str, ...] = (
+        "orders",
+        "shipments",
+        "returns",
+        "availability",
+        "products",
+        "receipts",
+        "price-reduction",
+    )
+    wms_api_key: str = field(default="sandbox-wms-key", repr=False)
+    rate_limits_enforced: bool | None = None
+    """None: enforced in running mode, not in stepped mode."""
+    requests_per_second: int = 20
+    requests_per_minute: int = 1200
+    token_requests_per_second: int = 10
+    host: str = LOOPBACK
+    otto_port: int = 0
+    wms_port: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no world.
+
+        Raises:
+            SandboxError: naming the setting, its value and what is allowed.
+        """
+        if self.host != LOOPBACK:
+            raise SandboxError(
+                f"host={self.host!r}: the sandbox serves invented data without protection and "
+                f"listens on {LOOPBACK} only; leave host unset"
+            )
+        if self.orders < 0 or self.days < 1:
+            raise SandboxError(
+                f"orders={self.orders}, days={self.days}: need orders >= 0, days >= 1"
+            )
+        if self.speed < 0 or self.tempo < 0:
+            raise SandboxError(f"speed={self.speed}, tempo={self.tempo}: neither may be negative")
+        if self.start is not None and self.start.tzinfo is None:
+            raise SandboxError(f"start={self.start}: give a time with an offset, such as Z")
+        for name in (
+            "data_fault_rate",
+            "transport_fault_rate",
+            "short_pick_rate",
+            "split_rate",
+            "customer_cancel_rate",
+            "prepayment_rate",
+        ):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SandboxError(f"{name}={getattr(self, name)}: a rate lies between 0 and 1")
+
+    def first_moment(self, real_now: datetime) -> datetime:
+        """`start` in UTC, or midnight in Berlin (days + 5) days before `real_now`."""
+        if self.start is not None:
+            return self.start.astimezone(UTC)
+        midnight = real_now.astimezone(BERLIN).replace(hour=0, minute=0, second=0, microsecond=0)
+        return (midnight - timedelta(days=self.days + SETTLING_DAYS)).astimezone(UTC)
+
+    @property
+    def limits_requests(self) -> bool:
+        """Whether OTTO's request limits are enforced (they count real time)."""
+        return self.speed > 0 if self.rate_limits_enforced is None else self.rate_limits_enforced

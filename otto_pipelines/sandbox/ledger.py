@@ -1,0 +1,60 @@
+"""The ledger of what the sandbox injected: the truth against which a run is marked.
+
+A break stands here from the moment its cause takes effect, once per kind and position item.
+Transport faults are counted by server and by the kind that the client sees. `harmless` counts
+what happened and must not lead to a break.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class BreakLine:
+    """One difference that the product has to find."""
+
+    kind: str
+    sales_order_id: str
+    position_item_id: str
+    fault: str
+    at: datetime
+
+
+class Ledger:
+    """Collects; whoever writes holds the world's lock."""
+
+    def __init__(self) -> None:
+        self._breaks: dict[tuple[str, str, str], BreakLine] = {}
+        self.transport: dict[str, Counter[str]] = {"otto": Counter(), "wms": Counter()}
+        self.harmless: Counter[str] = Counter()
+
+    @property
+    def breaks(self) -> list[BreakLine]:
+        """All lines in the order of their effect."""
+        return list(self._breaks.values())
+
+    def record_break(
+        self, kind: str, sales_order_id: str, position_item_id: str, fault: str, at: datetime
+    ) -> None:
+        """Note a break; the first cause of a kind for an item stays."""
+        key = (kind, sales_order_id, position_item_id)
+        self._breaks.setdefault(key, BreakLine(*key, fault, at))
+
+    def as_json(self) -> dict[str, Any]:
+        """The body of `GET /_sandbox/ledger`."""
+        return {
+            "breaks": [
+                {
+                    "kind": line.kind,
+                    "sales_order_id": line.sales_order_id,
+                    "position_item_id": line.position_item_id,
+                    "fault": line.fault,
+                    "at": line.at,
+                }
+                for line in self._breaks.values()
+            ],
+            "transport": {server: dict(kinds) for server, kinds in self.transport.items()},
+            "harmless": dict(self.harmless),
+        }

@@ -1,0 +1,112 @@
+"""Dagster's door to the plain clients: each resource opens one of them for a run and closes it.
+
+Belongs here: opening and closing. The clients themselves know nothing of Dagster, and assets get
+the plain client (`dg.ResourceParam`). Addresses and secrets come from the environment when a run
+starts, so none is stored in a run's configuration.
+"""
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from resources.clock import Clock, RemoteClock, SystemClock
+from resources.finance import FinanceDatabase
+from resources.operating_model import OperatingModel, load_operating_model
+from resources.operations.database import OperationsDatabase
+from resources.otto.client import OttoClient, OttoSettings
+from resources.settings import Settings, settings_from_environment
+from resources.wms.http import HttpWms
+
+
+def settings() -> Settings:
+    """Read the environment now (never at import)."""
+    return settings_from_environment(os.environ)
+
+
+@contextmanager
+def open_otto(config: Settings, model: OperatingModel) -> Generator[OttoClient]:
+    """Open a client for OTTO's interface."""
+    with OttoClient(
+        OttoSettings(
+            base_url=config.otto_base_url,
+            client_id=config.otto_client_id,
+            client_secret=config.otto_client_secret,
+            client_auth=config.otto_client_auth,
+            state_dir=config.state_dir,
+            http=model.http,
+        )
+    ) as client:
+        yield client
+
+
+@contextmanager
+def open_wms(config: Settings, model: OperatingModel) -> Generator[HttpWms]:
+    """Open the warehouse adapter that WMS_ADAPTER names."""
+    client = HttpWms(config.wms_base_url, config.wms_api_key, model.http)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def open_clock(config: Settings) -> Clock:
+    """Open the system's clock, or the one that a sandbox serves."""
+    return RemoteClock(config.business_clock_url) if config.business_clock_url else SystemClock()
+
+
+@dg.resource(description="The validated operating model.")
+def model_resource(_: dg.InitResourceContext) -> OperatingModel:
+    """Read the file that OPERATING_MODEL names."""
+    return load_operating_model(settings().operating_model_path)
+
+
+@dg.resource(description="OTTO Market's interface.")
+def otto_resource(_: dg.InitResourceContext) -> Generator[OttoClient]:
+    """Open for a run, close after it."""
+    config = settings()
+    with open_otto(config, load_operating_model(config.operating_model_path)) as client:
+        yield client
+
+
+@dg.resource(description="The warehouse, by the adapter that WMS_ADAPTER names.")
+def wms_resource(_: dg.InitResourceContext) -> Generator[HttpWms]:
+    """Open for a run, close after it."""
+    config = settings()
+    with open_wms(config, load_operating_model(config.operating_model_path)) as client:
+        yield client
+
+
+@dg.resource(description="The operations database: what was seen and done.")
+def operations_resource(_: dg.InitResourceContext) -> Generator[OperationsDatabase]:
+    """Open for a run, close after it."""
+    database = OperationsDatabase(settings().operations_database_url)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@dg.resource(description="The finance database, a DuckDB file.")
+def finance_resource(_: dg.InitResourceContext) -> FinanceDatabase:
+    """Name its file; it is opened only while it is written."""
+    return FinanceDatabase(settings().finance_database_path)
+
+
+@dg.resource(description="Business time.")
+def clock_resource(_: dg.InitResourceContext) -> Clock:
+    """Choose the clock."""
+    return open_clock(settings())
+
+
+def all_resources() -> dict[str, dg.ResourceDefinition]:
+    """Every resource under the name by which assets and sensors ask for it."""
+    return {
+        "model": model_resource,
+        "otto": otto_resource,
+        "wms": wms_resource,
+        "operations": operations_resource,
+        "finance": finance_resource,
+        "clock": clock_resource,
+    }

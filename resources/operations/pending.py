@@ -1,0 +1,79 @@
+"""Queries across both systems: what still has to be done on one side because of the other.
+
+Belongs here: pairs of keys that a flow must act on next. Acting on them, and the states of the
+outbox, do not belong here.
+"""
+
+import sqlalchemy as sa
+
+from resources.operations.schema import (
+    outbox,
+    position_items,
+    wms_order_lines,
+    wms_orders,
+)
+
+# A line in one of these states will not leave the warehouse any more.
+_GIVEN_UP = sa.or_(
+    wms_order_lines.c.state == "CANCELLED",
+    sa.and_(
+        wms_order_lines.c.state == "SHORT",
+        wms_order_lines.c.short_discrepancy.is_distinct_from("BACKORDER"),
+    ),
+)
+_SAME_ITEM = sa.and_(
+    wms_order_lines.c.order_ref == position_items.c.sales_order_id,
+    wms_order_lines.c.line_id == position_items.c.position_item_id,
+)
+_OTTO_CANCELLED = position_items.c.fulfilment_status.in_(
+    ("CANCELLED_BY_PARTNER", "CANCELLED_BY_MARKETPLACE")
+)
+_ITEM_KEY = position_items.c.sales_order_id + ":" + position_items.c.position_item_id
+
+
+def _without_outbox_row(kind: str) -> sa.ColumnElement[bool]:
+    return ~sa.exists().where(outbox.c.kind == kind, outbox.c.business_key == _ITEM_KEY)
+
+
+def open_lines_of_cancelled_items(conn: sa.Connection, kind: str) -> list[tuple[str, str]]:
+    """(order, line) pairs open in the WMS and cancelled at OTTO, not yet in the outbox."""
+    query = (
+        sa.select(position_items.c.sales_order_id, position_items.c.position_item_id)
+        .join(wms_order_lines, _SAME_ITEM)
+        .where(_OTTO_CANCELLED, wms_order_lines.c.state != "SHIPPED", ~_GIVEN_UP)
+        .where(_without_outbox_row(kind))
+        .order_by(position_items.c.sales_order_id, position_items.c.position_item_id)
+    )
+    return [(order, line) for order, line in conn.execute(query)]
+
+
+def items_given_up_by_wms(conn: sa.Connection, kind: str) -> list[tuple[str, str]]:
+    """(order, item) pairs PROCESSABLE at OTTO that the warehouse will not ship, not yet queued."""
+    query = (
+        sa.select(position_items.c.sales_order_id, position_items.c.position_item_id)
+        .join(wms_order_lines, _SAME_ITEM)
+        .where(position_items.c.fulfilment_status == "PROCESSABLE", _GIVEN_UP)
+        .where(_without_outbox_row(kind))
+        .order_by(position_items.c.sales_order_id, position_items.c.position_item_id)
+    )
+    return [(order, item) for order, item in conn.execute(query)]
+
+
+def cancellations_seen_at_otto(conn: sa.Connection, kind: str) -> list[tuple[str, str]]:
+    """(business key, status) of cancellations that wait for an effect which OTTO now shows."""
+    query = (
+        sa.select(outbox.c.business_key, position_items.c.fulfilment_status)
+        .join(position_items, outbox.c.business_key == _ITEM_KEY)
+        .where(outbox.c.kind == kind, outbox.c.state == "sent", _OTTO_CANCELLED)
+    )
+    return [(key, status) for key, status in conn.execute(query)]
+
+
+def orders_absent_from_wms(conn: sa.Connection) -> list[str]:
+    """Sales orders that the warehouse took and no longer has."""
+    query = (
+        sa.select(wms_orders.c.order_ref)
+        .where(wms_orders.c.present.is_(False), wms_orders.c.submitted_at.is_not(None))
+        .order_by(wms_orders.c.order_ref)
+    )
+    return list(conn.scalars(query))

@@ -1,0 +1,42 @@
+"""Jobs and their lanes: which assets run together, and who may never wait for whom.
+
+The lane is a run tag; `deploy/dagster.yaml` limits each lane. `fast` carries dispatches to OTTO and
+is never behind `bulk` (reconciliation, backfills). What an asset does stands in `assets`.
+"""
+
+import dagster as dg
+
+LANE_TAG = "otto_pipelines/lane"
+FAST = {LANE_TAG: "fast", "dagster/priority": "10"}
+BULK = {LANE_TAG: "bulk", "dagster/priority": "-10"}
+
+sync_orders = dg.define_asset_job(
+    "sync_orders",
+    selection=dg.AssetSelection.assets("otto_orders", "wms_orders"),
+    description="Read changed orders from OTTO and hand PROCESSABLE ones to the warehouse.",
+)
+
+submit_orders = dg.define_asset_job(
+    "submit_orders",
+    selection=dg.AssetSelection.assets("wms_orders"),
+    description="Hand over orders and cancellations that wait in the outbox.",
+)
+
+sync_shipments = dg.define_asset_job(
+    "sync_shipments",
+    selection=dg.AssetSelection.assets(
+        "wms_fulfilment_events", "parcels", "otto_shipments", "otto_cancellations"
+    ),
+    tags=FAST,
+    description="Bring dispatches, shorts and cancellations of the warehouse to OTTO.",
+)
+
+reconcile = dg.define_asset_job(
+    "reconcile",
+    selection=dg.AssetSelection.assets("wms_order_audit")
+    | dg.AssetSelection.groups("reconciliation"),
+    tags=BULK,
+    description="Compare both systems and publish the finance file.",
+)
+
+JOBS = (sync_orders, submit_orders, sync_shipments, reconcile)

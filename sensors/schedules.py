@@ -1,0 +1,59 @@
+"""Schedules: flows that start by the clock. Crons come from the operating model."""
+
+import dagster as dg
+
+from assets.partitions import order_days
+from resources.operating_model import Automation
+from sensors.lanes import reconcile, sync_orders
+
+_ACTIVE = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
+
+def is_active(instance: dg.DagsterInstance, job_name: str) -> bool:
+    """Whether a run of this job waits or runs."""
+    runs = dg.RunsFilter(job_name=job_name, statuses=_ACTIVE)
+    return instance.get_runs_count(runs) > 0
+
+
+def build_schedules(automation: Automation) -> list[dg.ScheduleDefinition]:
+    """Build the schedules, running or stopped as the operating model says."""
+    status = (
+        dg.DefaultScheduleStatus.RUNNING if automation.enabled else dg.DefaultScheduleStatus.STOPPED
+    )
+
+    @dg.schedule(
+        name="orders",
+        job=sync_orders,
+        cron_schedule=automation.orders_cron,
+        execution_timezone="Europe/Berlin",
+        default_status=status,
+        description="Read what changed at OTTO since the watermark, minus an overlap.",
+    )
+    def orders(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        if is_active(context.instance, sync_orders.name):
+            return dg.SkipReason("the last synchronisation of orders is still under way")
+        today = order_days.get_last_partition_key()
+        return dg.RunRequest(
+            partition_key=today,
+            run_config=dg.RunConfig(ops={"otto_orders": {"config": {"mode": "changes"}}}),
+        )
+
+    @dg.schedule(
+        name="reconciliation",
+        job=reconcile,
+        cron_schedule=automation.reconciliation_cron,
+        execution_timezone="Europe/Berlin",
+        default_status=status,
+        description="Compare both systems and publish the finance file.",
+    )
+    def reconciliation(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        if is_active(context.instance, reconcile.name):
+            return dg.SkipReason("the last reconciliation is still under way")
+        return dg.RunRequest()
+
+    return [orders, reconciliation]

@@ -1,0 +1,92 @@
+"""The judge itself: it passes right requests and names what is wrong with others."""
+
+import json
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from tests.contract.otto_contract import violations
+
+AUTH = {"authorization": "Bearer abc"}
+JSON = {**AUTH, "content-type": "application/json"}
+UUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
+SHIPMENT: dict[str, Any] = {
+    "trackingKey": {"carrier": "DHL", "trackingNumber": "577546565072"},
+    "shipDate": "2026-11-20T15:04:00.000Z",
+    "shipFromAddress": {"city": "Dresden", "countryCode": "DEU", "zipCode": "01067"},
+    "positionItems": [
+        {
+            "positionItemId": UUID,
+            "salesOrderId": UUID,
+            "returnTrackingKey": {"carrier": "DHL", "trackingNumber": "406522044489"},
+        }
+    ],
+}
+
+
+def judge(target: str, method: str = "GET") -> list[str]:
+    return violations(method, target, AUTH, b"")
+
+
+def judge_shipment(**changes: Any) -> list[str]:
+    body = json.dumps(deepcopy(SHIPMENT) | changes).encode()
+    return violations("POST", "/v1/shipments", JSON, body)
+
+
+def test_right_requests_pass() -> None:
+    assert judge("/v4/orders?fulfillmentStatus=SENT&fulfillmentStatus=RETURNED&limit=256") == []
+    assert judge("/v4/orders?fromDate=2019-08-01T01:00:00%2B02:00") == []
+    assert judge("/v4/orders?nextcursor=QlVD%3D&limit=128") == []
+    assert judge_shipment() == []
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/v4/orders?nextCursor=QlVD",
+        "/v4/orders?orderDateFrom=2026-01-01T00:00:00Z",
+        "/v4/orders?limit=257",
+        "/v4/orders?limit=0",
+        "/v4/orders?mode=bucket",
+        "/v4/orders?fulfillmentStatus=SENT,RETURNED",
+        "/v4/orders?fromDate=2026-01-01",
+        "/v4/orders?nextcursor=QlVD&mode=BUCKET",
+        "/v4/orders?limit=1&limit=2",
+        "/v1/shipments",
+        "/v1/shipments?datefrom=2026-01-01&limit=101",
+        "/v3/orders",
+    ],
+)
+def test_a_wrong_address_or_parameter_is_caught(target: str) -> None:
+    assert judge(target)
+
+
+def test_a_call_without_a_token_is_caught() -> None:
+    assert violations("GET", "/v4/orders", {}, b"") == ["bearer token is missing"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"trackingKey": {"carrier": "DHL-PAKET", "trackingNumber": "1"}},
+        {"trackingKey": {"carrier": "DHL"}},
+        {"shipDate": "2026-11-20"},
+        {"shipDate": "2026-11-20T15:04:00.000+01:00"},
+        {"shipFromAddress": {"city": "Dresden", "countryCode": "DE", "zipCode": "01067"}},
+        {"shipFromAddress": {"city": "", "countryCode": "DEU", "zipCode": "01067"}},
+        {"shipFromAddress": {"city": "D", "countryCode": "DEU", "postCode": "01067"}},
+        {"positionItems": []},
+        {"positionItems": [{**SHIPMENT["positionItems"][0], "salesOrderId": "4711"}]},
+        {"positionItems": [{"positionItemId": UUID, "salesOrderId": UUID}]},
+        {"positionItems": "none"},
+        {"trackingUrl": "https://example.org"},
+    ],
+)
+def test_a_wrong_shipment_is_caught(changes: dict[str, Any]) -> None:
+    assert judge_shipment(**changes)
+
+
+def test_a_cancellation_with_a_body_is_caught() -> None:
+    found = violations("POST", "/v4/orders/1/cancellation", JSON, b"{}")
+    assert found == ["there must be no body"]
