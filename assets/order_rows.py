@@ -277,7 +277,7 @@ class _Notes:
         return moment
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8_192)
 def moment_of(text: str) -> datetime | None:
     """Aware UTC of one of OTTO's dates; null if unreadable or outside 2000 to 2100."""
     try:
@@ -287,7 +287,7 @@ def moment_of(text: str) -> datetime | None:
     return moment if _EARLIEST <= moment < _LATEST else None
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8_192)
 def _cents(amount: Decimal) -> int | None:
     try:
         return to_cents(amount)

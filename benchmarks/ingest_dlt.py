@@ -50,14 +50,15 @@ def main() -> None:
         destination=dlt.destinations.duckdb(str(database)),
         dataset_name="otto",
     )
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     pipeline.run(source, loader_file_format="parquet")
-    seconds = time.perf_counter() - started
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     with duckdb.connect(str(database), read_only=True) as connection:
         orders = connection.execute("SELECT count(*) FROM otto.orders").fetchone()
         items = connection.execute("SELECT count(*) FROM otto.orders__position_items").fetchone()
     result = {
         "seconds": seconds,
+        "cpu_seconds": cpu,
         "orders": orders[0],
         "items": items[0],
         "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

@@ -1,7 +1,8 @@
 """The command `otto-pipelines`: what people type.
 
-Belongs here: arguments and printing. Work is done by the project's Dagster jobs, so that every run
-is seen in the UI; reading is done through `resources`.
+Belongs here: the list of commands and the demo's arguments. Each group of commands stands in
+`otto_pipelines.commands`. Work is done by the project's Dagster jobs, so that every run is seen in
+the UI; reading is done through `resources`.
 """
 
 import json
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from otto_pipelines.commands import breaks, connections, exceptions, flows, overview
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -27,14 +30,14 @@ def demo(
     seed: Annotated[int, typer.Option(help="Equal seeds make equal worlds.")] = 7,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     folder: Annotated[
-        Path | None, typer.Option(help="With --once: keep databases and Dagster instance here.")
+        Path | None, typer.Option(help="Keep databases and Dagster instance here.")
     ] = None,
 ) -> None:
     """Run the pipelines against a local sandbox of OTTO and a warehouse."""
     if not once:
         from otto_pipelines.demo.live import run_live  # noqa: PLC0415
 
-        raise typer.Exit(run_live(orders=orders, days=days, seed=seed))
+        raise typer.Exit(run_live(orders=orders, days=days, seed=seed, folder=folder))
     from otto_pipelines.demo.rehearsal import rehearse  # noqa: PLC0415
 
     result = rehearse(
@@ -57,6 +60,14 @@ def demo(
         or result["failed_runs"]
     )
     raise typer.Exit(0 if good else 1)
+
+
+app.command()(flows.sync)
+app.command()(flows.reconcile)
+app.command()(overview.status)
+app.command("check-connection")(connections.check_connection)
+app.add_typer(exceptions.app, name="errors")
+app.add_typer(breaks.app, name="breaks")
 
 
 def main() -> None:

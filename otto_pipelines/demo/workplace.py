@@ -7,6 +7,7 @@ sandbox. Nothing of it is used in production.
 import json
 import os
 import secrets
+import shlex
 import shutil
 import subprocess
 import sys
@@ -105,10 +106,19 @@ def prepare(
             "DAGSTER_HOME": str(home),
         },
     )
+    _write_environment(place)
     database = OperationsDatabase(place.operations_url)
     database.migrate()
     database.close()
     return place
+
+
+def _write_environment(place: Workplace) -> None:
+    """Let a person's shell join: `set -a; . <folder>/environment`. Readable by this user only."""
+    file = place.folder / "environment"
+    file.touch(mode=0o600)
+    lines = [f"{name}={shlex.quote(value)}" for name, value in place.environment.items()]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _operating_model(changes: Mapping[str, Mapping[str, Any]]) -> str:

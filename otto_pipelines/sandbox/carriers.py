@@ -20,7 +20,7 @@ def check_digit(digits: str, weights: tuple[int, int]) -> str:
     return str(-total % 10)
 
 
-def _ups_check_digit(code: str) -> str:
+def ups_check_digit(code: str) -> str:
     """UPS: letters count as (position in the alphabet + 1) mod 10, every second one twice."""
     values = [int(sign) if sign.isdigit() else (ord(sign) - 63) % 10 for sign in code]
     return str(-(sum(values[0::2]) + 2 * sum(values[1::2])) % 10)
@@ -52,7 +52,7 @@ def _gls_number(serial: int) -> str:
 
 def _ups_number(serial: int) -> str:
     payload = f"999AA168{serial:07d}"
-    return "1Z" + payload + _ups_check_digit(payload)
+    return "1Z" + payload + ups_check_digit(payload)
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,13 +151,17 @@ class LoopbackServer(ThreadingHTTPServer):
                 f"cannot listen on {host}:{port} ({error.strerror}): choose another port, or 0 for "
                 "any free one"
             ) from error
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
     @property
     def url(self) -> str:
         """Base address without a slash at its end."""
         return f"http://{LOOPBACK}:{self.server_address[1]}"
+
+    def _serve(self) -> None:
+        while not self._stopping.is_set():
+            self.handle_request()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Remember the connection, so that `stop` can close it."""
@@ -185,11 +189,11 @@ class LoopbackServer(ThreadingHTTPServer):
     def stop(self) -> None:
         """Stop listening and close every connection."""
         self._stopping.set()
-        self.shutdown()
+        socket.create_connection((LOOPBACK, self.server_address[1])).close()  # wakes `_serve`
+        self._thread.join()
         self.server_close()
         for connection in list(self._open):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:
                 continue  # the client closed it first
-        self._thread.join()

@@ -103,7 +103,8 @@ class OttoApi:
         if body["links"] == b"[]" or cursor in self._repeated:
             return None
         self._repeated.add(cursor)
-        href = f"/v4/orders?nextcursor={quote(cursor, safe='')}"
+        limit = quote(request.first("limit") or "128", safe="")
+        href = f"/v4/orders?nextcursor={quote(cursor, safe='')}&limit={limit}"
         return json_answer(200, {**body, "links": [{"rel": "next", "href": href}]})
 
     # Shipments

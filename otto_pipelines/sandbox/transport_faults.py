@@ -117,6 +117,8 @@ class FaultyApp:
         else:
             spoilt = replace(answer, ending=Ending.CUT) if answer.status == 200 else None
         if spoilt is None:
+            with self._lock:
+                self._row[request.method, request.path] = 0
             return answer
         self.count(kind)
         return spoilt

@@ -9,6 +9,7 @@ Does not belong here: what a row means, and which rows may be overwritten (the m
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any, TypeVar
 
 import msgspec
@@ -171,13 +172,15 @@ def _on_conflict(
 
 def _stored(column: sa.Column[Any], rows: Sequence[Row], conn: Connection) -> list[Any]:
     """The column's values exactly as SQLAlchemy would store them."""
-    values = [row[column.name] for row in rows]
-    if isinstance(column.type, UtcDateTime):
-        return [None if value is None else _utc_text(value) for value in values]
-    convert: Callable[[Any], Any] | None = column.type.dialect_impl(conn.dialect).bind_processor(
-        conn.dialect
-    )
-    return values if convert is None else [convert(value) for value in values]
+    values = list(map(itemgetter(column.name), rows))
+    convert: Callable[[Any], Any] | None = _utc_text
+    if not isinstance(column.type, UtcDateTime):
+        convert = column.type.dialect_impl(conn.dialect).bind_processor(conn.dialect)
+    if convert is None:
+        return values
+    # The rows of a batch share most of their times and days: each is converted once.
+    stored = {value: None if value is None else convert(value) for value in set(values)}
+    return [stored[value] for value in values]
 
 
 def _utc_text(value: datetime) -> str:

@@ -186,6 +186,8 @@ class Outbox:
         Returns:
             Those that are still ours, with their new count of attempts. Send only these.
         """
+        if not messages:
+            return []
         held = sa.tuple_(outbox.c.id, outbox.c.lease_token).in_(
             [(message.id, message.lease_token) for message in messages]
         )

@@ -1,8 +1,9 @@
 """A started sandbox, and the smallest seller that can work with it."""
 
 import json
+import ssl
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +16,8 @@ from otto_pipelines.sandbox.server import Sandbox
 
 # A Monday, so that weekends fall where the tests expect them.
 MONDAY = datetime(2026, 6, 8, tzinfo=ZoneInfo("Europe/Berlin"))
+# Made once: the loopback needs no TLS, and a context for each client takes most of its time.
+TLS = ssl.create_default_context()
 OTTO_CARRIERS = {
     "DHL-PAKET": "DHL",
     "HERMES-STD": "HERMES",
@@ -30,10 +33,11 @@ class Seller:
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
         config = sandbox.config
-        self.otto = httpx.Client(base_url=sandbox.otto_url, timeout=10)
+        self.otto = httpx.Client(base_url=sandbox.otto_url, timeout=10, verify=TLS)
         self.wms = httpx.Client(
             base_url=sandbox.wms_url,
             timeout=10,
+            verify=TLS,
             headers={"Authorization": f"Bearer {config.wms_api_key}"},
         )
         self.cursor: str | None = None
@@ -189,26 +193,35 @@ class Seller:
             )
 
 
+@contextmanager
+def _selling(*, log_in: bool = True, **settings: Any) -> Iterator[Seller]:
+    quiet = {
+        "start": MONDAY.astimezone(UTC),
+        "orders": 0,
+        "days": 1,
+        "transport_fault_rate": 0.0,
+    }
+    with Sandbox(SandboxConfig(**(quiet | settings))) as sandbox:
+        seller = Seller(sandbox)
+        if log_in:
+            seller.log_in()
+        try:
+            yield seller
+        finally:
+            seller.close()
+
+
+@pytest.fixture(scope="session")
+def selling() -> Callable[..., AbstractContextManager[Seller]]:
+    """A quiet sandbox with the given settings as a context; a logged-in seller comes with it."""
+    return _selling
+
+
 @pytest.fixture
 def open_sandbox() -> Iterator[Callable[..., Seller]]:
-    """Start a quiet sandbox with the given settings; a logged-in seller comes back."""
+    """Like `selling`, until the end of the test."""
     with ExitStack() as stack:
-
-        def start(*, log_in: bool = True, **settings: Any) -> Seller:
-            quiet = {
-                "start": MONDAY.astimezone(UTC),
-                "orders": 0,
-                "days": 1,
-                "transport_fault_rate": 0.0,
-            }
-            sandbox = stack.enter_context(Sandbox(SandboxConfig(**(quiet | settings))))
-            seller = Seller(sandbox)
-            stack.callback(seller.close)
-            if log_in:
-                seller.log_in()
-            return seller
-
-        yield start
+        yield lambda **settings: stack.enter_context(_selling(**settings))
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ def test_enforced_limits_answer_429_and_are_counted(open_sandbox: Callable[..., 
 
 
 def test_the_server_listens_on_loopback_only() -> None:
-    with pytest.raises(SandboxError, match="127.0.0.1"):
+    with pytest.raises(SandboxError, match=r"127\.0\.0\.1"):
         LoopbackServer("0.0.0.0", 0, lambda request: Answer(200), 1)  # noqa: S104
 
 

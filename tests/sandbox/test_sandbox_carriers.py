@@ -4,7 +4,15 @@ import random
 
 import pytest
 
-from otto_pipelines.sandbox.carriers import CARRIERS, NumberRange, check_digit, choose, link, spoil
+from otto_pipelines.sandbox.carriers import (
+    CARRIERS,
+    NumberRange,
+    check_digit,
+    choose,
+    link,
+    spoil,
+    ups_check_digit,
+)
 
 
 @pytest.mark.parametrize(
@@ -49,13 +57,11 @@ def test_numbers_are_valid_and_never_repeated(
 
 def test_ups_numbers_follow_the_published_scheme() -> None:
     # 1Z999AA10123456784 is the example that UPS prints.
-    from otto_pipelines.sandbox.carriers import _ups_check_digit
-
-    assert _ups_check_digit("999AA1012345678") == "4"
+    assert ups_check_digit("999AA1012345678") == "4"
     number = NumberRange(7).tracking("UPS-STD")
     assert number[:2] == "1Z"
     assert len(number) == 18
-    assert _ups_check_digit(number[2:-1]) == number[-1]
+    assert ups_check_digit(number[2:-1]) == number[-1]
 
 
 def test_return_numbers_are_valid_and_never_repeated() -> None:

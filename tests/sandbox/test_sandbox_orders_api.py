@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from otto_pipelines.sandbox.generator import make_orders
 from otto_pipelines.sandbox.model import Status
 from otto_pipelines.sandbox.otto_rules import in_bucket
 
@@ -34,7 +35,7 @@ def test_an_order_waits_announced_without_address_until_the_hold_is_over(
 
 
 def _first_order_time(seller: Any) -> Any:
-    return seller.sandbox.world.sim._queue[0][0]
+    return make_orders(seller.sandbox.config, seller.sandbox.config.start)[0].ordered_at
 
 
 def test_dates_come_in_the_forms_that_otto_uses(seller: Any) -> None:
@@ -226,7 +227,9 @@ def test_a_known_parameter_with_a_wrong_value_is_a_400(
 
 def test_an_unknown_parameter_is_silently_ignored(seller: Any) -> None:
     seller.new_order()
-    answer = seller.otto.get("/v4/orders", params={"orderDateFrom": "2030-01-01", "nextCursor": "x"})
+    answer = seller.otto.get(
+        "/v4/orders", params={"orderDateFrom": "2030-01-01", "nextCursor": "x"}
+    )
     assert len(answer.json()["resources"]) == 1
 
 

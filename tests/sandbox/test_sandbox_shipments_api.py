@@ -67,7 +67,11 @@ def test_each_missing_part_is_named_as_mandatory(seller: Any, order: Any, name: 
 @pytest.mark.parametrize(
     ("change", "title", "path"),
     [
-        ({"trackingKey": {"carrier": "DHL"}}, "PROPERTY_IS_MANDATORY", "trackingKey.trackingNumber"),
+        (
+            {"trackingKey": {"carrier": "DHL"}},
+            "PROPERTY_IS_MANDATORY",
+            "trackingKey.trackingNumber",
+        ),
         (
             {"trackingKey": {"carrier": "XPRESS-24", "trackingNumber": "1"}},
             "INVALID_PROPERTY_VALUE",

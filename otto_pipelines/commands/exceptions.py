@@ -1,0 +1,100 @@
+"""Commands `errors list|retry|ignore`: outbox rows, quarantine and parked parcels."""
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from otto_pipelines.commands.opening import console, explained, operations
+from resources.operations import outbox, outbox_desk, quarantine
+
+app = typer.Typer(no_args_is_help=True, help="What waits for a person, and what to do about it.")
+
+_STUCK = ("failed", "blocked")
+
+
+@app.command("list")
+def list_errors(
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """List failed and blocked messages, parked parcels and quarantined rows."""
+    from assets.parcel_gate import parked_rows  # noqa: PLC0415
+
+    with explained(), operations() as db:
+        parked = [row for row in parked_rows(db) if row["state"] == "parked"]
+        with db.read() as conn:
+            stuck = outbox.rows(conn, states=_STUCK, limit=10_000)
+            held = quarantine.open_rows(conn)
+    found = [_of_outbox(row) for row in stuck]
+    found += [_of_parcel(row) for row in parked]
+    found += [_of_quarantine(row) for row in held]
+    if as_json:
+        typer.echo(json.dumps(found, indent=2, default=str))
+        return
+    if not found:
+        console.print("nothing waits for a person")
+        return
+    for row in found:
+        number = f"#{row['id']}" if row["id"] is not None else ""
+        console.print(f"[bold]{row['what']}[/bold]  {row['state']}  {row['key']} {number}")
+        console.print(f"  why:    {row['reason']}", highlight=False, soft_wrap=True)
+        console.print(f"  remedy: {row['remedy']}", highlight=False, soft_wrap=True)
+    console.print(f"{len(found)} exception(s)")
+
+
+@app.command()
+def retry(
+    ids: Annotated[list[int] | None, typer.Argument(help="Rows by id; none means all.")] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="Only rows of this kind, such as otto_shipment.")
+    ] = None,
+) -> None:
+    """Make rows due now; the next run of their flow delivers them."""
+    with explained(), operations() as db, db.write() as conn:
+        count = outbox_desk.retry_now(conn, ids or None, kind or None, datetime.now(UTC))
+    console.print(f"{count} row(s) are due now")
+
+
+@app.command()
+def ignore(
+    row_id: Annotated[int, typer.Argument(help="The row's id.")],
+    reason: Annotated[str, typer.Option(help="Why it needs no delivery; it is kept.")],
+) -> None:
+    """Take one row out of delivery for good."""
+    with explained(), operations() as db, db.write() as conn:
+        outbox_desk.ignore(conn, row_id, reason, datetime.now(UTC))
+    console.print(f"row {row_id} is ignored")
+
+
+def _of_outbox(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "what": row["kind"],
+        "key": row["business_key"],
+        "state": row["state"],
+        "reason": row["reason"],
+        "remedy": "correct the cause, then: otto-pipelines errors retry " + str(row["id"]),
+    }
+
+
+def _of_parcel(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": None,
+        "what": f"parcel: {row['rule']}",
+        "key": row["parcel_id"],
+        "state": "parked",
+        "reason": row["reason"],
+        "remedy": row["remedy"],
+    }
+
+
+def _of_quarantine(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": None,
+        "what": f"{row['source']}: {row['rule']}",
+        "key": row["business_key"],
+        "state": "quarantined",
+        "reason": f"{row['field']}: {row['shown']}",
+        "remedy": row["remedy"],
+    }

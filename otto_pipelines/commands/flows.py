@@ -1,0 +1,65 @@
+"""Commands `sync` and `reconcile`: each runs a Dagster job that is then seen in the UI."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+from otto_pipelines.commands.opening import console, errors, explained, operations
+
+
+class Flow(StrEnum):
+    """Flows that can be started by hand."""
+
+    ORDERS = "orders"
+    SHIPMENTS = "shipments"
+    ALL = "all"
+
+
+def sync(flow: Annotated[Flow, typer.Argument(help="What to synchronise.")] = Flow.ALL) -> None:
+    """Synchronise now: what changed since the last time."""
+    if flow in {Flow.ORDERS, Flow.ALL}:
+        today = datetime.now(ZoneInfo("Europe/Berlin")).date().isoformat()
+        config = {"ops": {"otto_orders": {"config": {"mode": "changes"}}}}
+        _execute("sync_orders", partition_key=today, config=config)
+    if flow in {Flow.SHIPMENTS, Flow.ALL}:
+        _execute("sync_shipments")
+
+
+def reconcile() -> None:
+    """Compare both systems now and publish the finance file."""
+    _execute("reconcile")
+
+
+def _execute(
+    job: str, *, partition_key: str | None = None, config: dict[str, Any] | None = None
+) -> None:
+    import dagster as dg  # noqa: PLC0415 - other commands need not wait for it
+
+    from otto_pipelines.definitions import build_definitions  # noqa: PLC0415
+
+    with explained(), operations():
+        console.print(f"running {job}")
+        with dg.DagsterInstance.get() as instance:
+            result = (
+                build_definitions()
+                .resolve_job_def(job)
+                .execute_in_process(
+                    instance=instance,
+                    partition_key=partition_key,
+                    run_config={
+                        "loggers": {"console": {"config": {"log_level": "ERROR"}}},
+                        **(config or {}),
+                    },
+                    raise_on_error=False,
+                )
+            )
+    if not result.success:
+        errors.print(f"[red]{job} failed:[/red] see run {result.run_id} in the Dagster UI")
+        raise typer.Exit(1)
+    failed = [c for c in result.get_asset_check_evaluations() if not c.passed]
+    console.print(f"{job} succeeded, {len(failed)} check(s) failed")
+    for check in failed:
+        console.print(f"  {check.asset_key.to_user_string()}: {check.check_name}")
