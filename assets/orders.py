@@ -4,6 +4,8 @@ Belongs here: the Dagster shell (partitions, checks, metadata) and the choice of
 The import itself stands in `assets.order_import`, its contract in `assets.contracts`.
 """
 
+import warnings
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -25,8 +27,17 @@ from resources.otto.orders import OrdersQuery
 if TYPE_CHECKING:
     from assets.order_import import ImportOutcome
 
+# The parameter is in beta and its warning would greet every command; a change shows in the tests.
+warnings.filterwarnings("ignore", "Parameter `backfill_policy`", dg.BetaWarning)
+
 SOURCE = "otto_orders"
 WATERMARK = "otto_orders"
+
+
+_CHECKS = [
+    dg.AssetCheckSpec(name, asset="otto_orders", description=rule.description)
+    for name, rule in RULES.items()
+]
 
 
 class OrdersConfig(dg.Config):
@@ -42,10 +53,7 @@ class OrdersConfig(dg.Config):
     kinds={"http", "python"},
     owners=["team:operations"],
     tags={"system": "otto"},
-    check_specs=[
-        dg.AssetCheckSpec(name, asset="otto_orders", description=rule.description)
-        for name, rule in RULES.items()
-    ],
+    check_specs=_CHECKS,
     metadata={
         "dagster/table_name": "operations.position_items",
         "dagster/column_schema": dg.TableSchema(
@@ -85,7 +93,8 @@ def otto_orders(
     else:
         query = _orders_of(context.partition_time_window, model)
     with SyncLog(operations, "orders", now, otto.faults) as log:
-        outcome = import_orders(otto.order_pages(query), operations, model, now)
+        with closing(otto.order_pages(query)) as pages:
+            outcome = import_orders(pages, operations, model, now)
         _confirm_cancellations(operations, model)
         if changes:
             with operations.write() as conn:
@@ -143,11 +152,10 @@ def _counts(outcome: "ImportOutcome") -> dict[str, int]:
 def _rule_results(db: OperationsDatabase) -> list[dg.AssetCheckResult]:
     """Judge each rule by all rows that wait in quarantine, not only by those of this run."""
     with db.read() as conn:
-        waiting = [row for row in quarantine.open_rows(conn) if row["source"] == SOURCE]
+        waiting = quarantine.open_rows(conn, SOURCE)
     return [
         check_result(
-            name,
-            asset="otto_orders",
+            spec,
             failing=[
                 {
                     "sales_order_id / item": row["business_key"],
@@ -157,10 +165,9 @@ def _rule_results(db: OperationsDatabase) -> list[dg.AssetCheckResult]:
                     "owner": row["owner"],
                 }
                 for row in waiting
-                if row["rule"] == name
+                if row["rule"] == spec.name
             ],
-            meaning=rule.description,
-            remedy=rule.remedy,
+            remedy=RULES[spec.name].remedy,
         )
-        for name, rule in RULES.items()
+        for spec in _CHECKS
     ]

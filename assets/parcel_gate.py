@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from assets.outbound.otto_shipment import enqueue_shipment
+from assets.outbound.otto_shipment import KIND, enqueue_shipment
 from assets.rules.shipment_gate import (
     GateResult,
     ParcelFacts,
@@ -24,7 +24,7 @@ from assets.rules.shipment_gate import (
 from resources.operating_model import OperatingModel
 from resources.operations import return_numbers
 from resources.operations.database import OperationsDatabase
-from resources.operations.schema import parcel_lines, parcels, position_items
+from resources.operations.schema import outbox, parcel_lines, parcels, position_items
 
 WAITING = ("received", "parked")
 
@@ -55,6 +55,7 @@ def judge_parcels(
         return_numbers.fill(
             conn, model.return_shipping.carrier, list(model.return_shipping.number_pool)
         )
+        _take_back_corrected(conn, outbox_now)
         for rows in _waiting(conn):
             parcel = rows[0]
             facts = _facts(conn, rows, model, now)
@@ -92,6 +93,36 @@ def parked_rows(db: OperationsDatabase) -> list[dict[str, Any]]:
         for row in found
         for refusal in msgspec.json.decode(row["parked_rules"])
     ]
+
+
+def _take_back_corrected(conn: sa.Connection, outbox_now: datetime) -> None:
+    """A number that OTTO refused for good gives way to the warehouse's correction of it."""
+    query = (
+        sa.select(parcels.c.parcel_id)
+        .join(outbox, (outbox.c.kind == KIND) & (outbox.c.business_key == parcels.c.parcel_id))
+        .where(
+            outbox.c.state == "failed",
+            parcels.c.state == "released",
+            parcels.c.corrected_tracking_number != parcels.c.tracking_number,
+        )
+    )
+    corrected = list(conn.scalars(query))
+    if not corrected:
+        return
+    conn.execute(
+        parcels.update()
+        .where(parcels.c.parcel_id.in_(corrected))
+        .values(tracking_number=parcels.c.corrected_tracking_number, state="received")
+    )
+    conn.execute(
+        outbox.update()
+        .where(outbox.c.kind == KIND, outbox.c.business_key.in_(corrected))
+        .values(
+            state="blocked",
+            reason="the warehouse corrected the tracking number; the gate judges it again",
+            recorded_at=outbox_now,
+        )
+    )
 
 
 def _waiting(conn: sa.Connection) -> Iterator[Sequence[sa.RowMapping]]:

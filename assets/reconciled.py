@@ -40,13 +40,16 @@ def _spec(table: Any) -> dg.AssetSpec:
     )
 
 
+_CHECKS = {
+    kind.kind: dg.AssetCheckSpec(f"no_{kind.kind}", asset=_BREAKS, description=kind.meaning)
+    for kind in BREAK_KINDS.values()
+}
+
+
 @dg.multi_asset(
     name="reconciliation_tables",
     specs=[_spec(table) for table in RECONCILIATION],
-    check_specs=[
-        dg.AssetCheckSpec(f"no_{kind.kind}", asset=_BREAKS, description=kind.meaning)
-        for kind in BREAK_KINDS.values()
-    ],
+    check_specs=list(_CHECKS.values()),
     # A DuckDB file takes one writing process; the pool keeps a second run waiting.
     pool="duckdb_writer",
 )
@@ -89,8 +92,7 @@ def reconciliation_tables(
         )
     for kind in BREAK_KINDS.values():
         yield check_result(
-            f"no_{kind.kind}",
-            asset=_BREAKS,
+            _CHECKS[kind.kind],
             failing=[
                 {
                     "sales_order_id": order,
@@ -105,7 +107,6 @@ def reconciliation_tables(
                 for found, order, item, sku, otto, wms, cents, since in breaks
                 if found == kind.kind
             ],
-            meaning=kind.meaning,
             remedy=kind.remedy,
         )
 

@@ -25,15 +25,10 @@ def table(rows: Sequence[Mapping[str, Cell]]) -> dg.TableMetadataValue:
 
 
 def check_result(
-    name: str,
-    *,
-    asset: dg.AssetKey | str,
-    failing: Sequence[Mapping[str, Cell]],
-    meaning: str,
-    remedy: str,
-    warn: bool = False,
+    spec: dg.AssetCheckSpec, *, failing: Sequence[Mapping[str, Cell]], remedy: str
 ) -> dg.AssetCheckResult:
-    """Build the result of one named rule: passed when no row fails."""
+    """Build the result of one named rule, whose description says what it means."""
+    meaning = spec.description or spec.name
     metadata: dict[str, dg.MetadataValue] = {
         "failing_rows": dg.MetadataValue.int(len(failing)),
         "remedy": dg.MetadataValue.text(remedy),
@@ -41,10 +36,10 @@ def check_result(
     if failing:
         metadata["rows"] = table(failing)
     return dg.AssetCheckResult(
-        check_name=name,
-        asset_key=asset,
+        check_name=spec.name,
+        asset_key=spec.asset_key,
         passed=not failing,
-        severity=dg.AssetCheckSeverity.WARN if warn else dg.AssetCheckSeverity.ERROR,
+        severity=dg.AssetCheckSeverity.ERROR,
         description=meaning if not failing else f"{len(failing)} row(s) fail: {meaning} {remedy}",
         metadata=metadata,
     )

@@ -1,10 +1,9 @@
-"""Assets of the warehouse side: orders handed over, events read back, orders audited.
+"""Assets of the way to the warehouse: orders handed over, and what the warehouse holds of them.
 
-Belongs here: the Dagster shells. What leaves is decided and sent in `assets.outbound`; what events
-do to lines and parcels stands in `resources.operations.fulfilment`.
+Belongs here: the Dagster shells. What leaves is decided and sent in `assets.outbound`; the way back
+stands in `assets.fulfilment`.
 """
 
-from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -15,14 +14,12 @@ from assets.outbox_report import outbox_rows
 from assets.reporting import check_result, numbers
 from resources.clock import Clock
 from resources.operating_model import OperatingModel
-from resources.operations import fulfilment, pending, quarantine, watermarks
+from resources.operations import fulfilment, pending
 from resources.operations.database import OperationsDatabase
 from resources.operations.outbox import Outbox
 from resources.operations.sync_log import SyncLog
 from resources.wms.port import WmsPort
 
-EVENTS_WATERMARK = "wms_fulfilment"
-_EVENTS_SOURCE = "wms_events"
 _AUDIT_BATCH = 1000
 
 # Downstream of a partitioned asset: old days without a partition must not hold it back.
@@ -80,98 +77,17 @@ def wms_orders(
         metadata=numbers(counts),
         check_results=[
             check_result(
-                _ACCEPTED.name,
-                asset="wms_orders",
+                _ACCEPTED,
                 failing=outbox_rows(operations, wms_order.KIND),
-                meaning=_ACCEPTED.description or "",
                 remedy="Correct what the WMS names, then: otto-pipelines errors retry",
             ),
             check_result(
-                _IN_TIME.name,
-                asset="wms_orders",
+                _IN_TIME,
                 failing=outbox_rows(operations, wms_cancellation.KIND),
-                meaning=_IN_TIME.description or "",
                 remedy="Stop the parcel, or await it as a return; OTTO pays nothing for it.",
             ),
         ],
     )
-
-
-_READABLE = dg.AssetCheckSpec(
-    "wms_events_readable",
-    asset="wms_fulfilment_events",
-    description="Every event of the warehouse follows the port's contract.",
-)
-
-
-@dg.asset(
-    group_name="warehouse",
-    kinds={"http", "python"},
-    owners=["team:warehouse"],
-    tags={"system": "wms"},
-    check_specs=[_READABLE],
-    description=(
-        "Picks, shorts, dispatches, corrections and cancellations as the warehouse reports them. "
-        "Each event is recorded once; late and repeated ones change nothing."
-    ),
-)
-def wms_fulfilment_events(
-    operations: dg.ResourceParam[OperationsDatabase],
-    wms: dg.ResourceParam[WmsPort],
-    clock: dg.ResourceParam[Clock],
-) -> dg.MaterializeResult:
-    """Read the feed from the last position to its end."""
-    kinds: Counter[str] = Counter()
-    with SyncLog(operations, "fulfilment", clock.now(), wms.faults) as log:
-        has_more = True
-        while has_more:
-            has_more = _read_page(operations, wms, clock.now(), kinds)
-        log.counts.update(kinds)
-    with operations.read() as conn:
-        unreadable = [r for r in quarantine.open_rows(conn) if r["source"] == _EVENTS_SOURCE]
-    return dg.MaterializeResult(
-        metadata=numbers({"events": kinds.total(), **kinds}),
-        check_results=[
-            check_result(
-                _READABLE.name,
-                asset="wms_fulfilment_events",
-                failing=[
-                    {"event": row["business_key"], "why": row["shown"], "owner": row["owner"]}
-                    for row in unreadable
-                ],
-                meaning=_READABLE.description or "",
-                remedy="Ask the WMS's vendor to correct the record, then read it again.",
-            )
-        ],
-    )
-
-
-def _read_page(db: OperationsDatabase, wms: WmsPort, now: datetime, kinds: Counter[str]) -> bool:
-    """Record one page with its position in one transaction; returns whether more is there."""
-    with db.read() as conn:
-        cursor = watermarks.get(conn, EVENTS_WATERMARK)
-    page = wms.poll_fulfilment(cursor)
-    with db.write() as conn:
-        new = fulfilment.record_events(conn, page.events, now)
-        fulfilment.apply_events(conn, new, now)
-        if page.unreadable:
-            quarantine.put(conn, [_unreadable(page.next_cursor, r) for r in page.unreadable], now)
-        watermarks.set(conn, EVENTS_WATERMARK, page.next_cursor, now)
-    kinds.update(event.kind.value.lower() for event in new)
-    wms.acknowledge([event.event_id for event in page.events])
-    return page.has_more
-
-
-def _unreadable(cursor: str, reason: str) -> dict[str, str]:
-    return {
-        "source": _EVENTS_SOURCE,
-        "business_key": f"before {cursor}",
-        "rule": _READABLE.name,
-        "field": "event",
-        "shown": reason,
-        "owner": "warehouse",
-        "remedy": "Ask the WMS's vendor to correct the record.",
-    }
 
 
 _PRESENT = dg.AssetCheckSpec(
@@ -221,10 +137,8 @@ def wms_order_audit(
         metadata=numbers({"orders_audited": audited, "orders_absent": len(missing)}),
         check_results=[
             check_result(
-                _PRESENT.name,
-                asset="wms_order_audit",
+                _PRESENT,
                 failing=[{"sales_order_id": ref} for ref in missing],
-                meaning=_PRESENT.description or "",
                 remedy="Ask the warehouse what became of it; otto-pipelines errors retry sends it.",
             )
         ],

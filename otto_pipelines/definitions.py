@@ -10,7 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets import orders, reconciled, shipments, warehouse
+from assets import fulfilment, orders, reconciled, warehouse
 from resources.bindings import all_resources
 from resources.operating_model import Automation, load_operating_model
 from sensors.fast_lane import build_sensors
@@ -21,11 +21,8 @@ from sensors.schedules import build_schedules
 ASSETS = (
     orders.otto_orders,
     warehouse.wms_orders,
-    warehouse.wms_fulfilment_events,
     warehouse.wms_order_audit,
-    shipments.parcels,
-    shipments.otto_shipments,
-    shipments.otto_cancellations,
+    fulfilment.fulfilment,
     reconciled.reconciliation_tables,
 )
 

@@ -16,7 +16,12 @@ from resources.finance import FinanceDatabase
 from resources.operating_model import OperatingModel, load_operating_model
 from resources.operations.database import OperationsDatabase
 from resources.otto.client import OttoClient, OttoSettings
-from resources.settings import Settings, settings_from_environment
+from resources.settings import (
+    Settings,
+    finance_database_path,
+    operations_database_url,
+    settings_from_environment,
+)
 from resources.wms.http import HttpWms
 
 
@@ -51,9 +56,10 @@ def open_wms(config: Settings, model: OperatingModel) -> Generator[HttpWms]:
         client.close()
 
 
-def open_clock(config: Settings) -> Clock:
-    """Open the system's clock, or the one that a sandbox serves."""
-    return RemoteClock(config.business_clock_url) if config.business_clock_url else SystemClock()
+def open_clock() -> Clock:
+    """Open the system's clock, or the one that a sandbox serves at BUSINESS_CLOCK_URL."""
+    url = os.environ.get("BUSINESS_CLOCK_URL")
+    return RemoteClock(url) if url else SystemClock()
 
 
 @dg.resource(description="The validated operating model.")
@@ -81,7 +87,7 @@ def wms_resource(_: dg.InitResourceContext) -> Generator[HttpWms]:
 @dg.resource(description="The operations database: what was seen and done.")
 def operations_resource(_: dg.InitResourceContext) -> Generator[OperationsDatabase]:
     """Open for a run, close after it."""
-    database = OperationsDatabase(settings().operations_database_url)
+    database = OperationsDatabase(operations_database_url(os.environ))
     try:
         yield database
     finally:
@@ -91,13 +97,13 @@ def operations_resource(_: dg.InitResourceContext) -> Generator[OperationsDataba
 @dg.resource(description="The finance database, a DuckDB file.")
 def finance_resource(_: dg.InitResourceContext) -> FinanceDatabase:
     """Name its file; it is opened only while it is written."""
-    return FinanceDatabase(settings().finance_database_path)
+    return FinanceDatabase(finance_database_path(os.environ))
 
 
 @dg.resource(description="Business time.")
 def clock_resource(_: dg.InitResourceContext) -> Clock:
     """Choose the clock."""
-    return open_clock(settings())
+    return open_clock()
 
 
 def all_resources() -> dict[str, dg.ResourceDefinition]:

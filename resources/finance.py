@@ -15,11 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
 from filelock import FileLock, Timeout
 
 from resources.finance_schema import SCHEMA_VERSION, TABLES
+
+if TYPE_CHECKING:
+    import duckdb
 
 # Written by DuckDB 2, readable by the 1.5 clients that analysts have. Older formats would replay
 # the write-ahead log of a replaced file without noticing.
@@ -63,7 +66,7 @@ class FinanceDatabase:
         }
 
     @contextmanager
-    def writer(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def writer(self) -> Iterator["duckdb.DuckDBPyConnection"]:
         """Open the working file for its only writer; the schema is prepared, the zone is UTC.
 
         Transactions are the caller's; what is not committed when the block ends is rolled back.
@@ -115,7 +118,7 @@ class FinanceDatabase:
         return self.path
 
     @contextmanager
-    def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def read(self) -> Iterator["duckdb.DuckDBPyConnection"]:
         """Open the published file read-only; it stays the same while it is open.
 
         Raises:
@@ -164,21 +167,23 @@ class FinanceDatabase:
         return "another process"
 
     @contextmanager
-    def _working(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _working(self) -> Iterator["duckdb.DuckDBPyConnection"]:
         with self._attached(self.working_path, f"STORAGE_VERSION '{STORAGE_VERSION}'") as con:
             self.working_path.chmod(0o600)
             self._prepare(con)
             yield con
 
     @contextmanager
-    def _reading(self, path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _reading(self, path: Path) -> Iterator["duckdb.DuckDBPyConnection"]:
         with self._attached(path, "READ_ONLY") as con:
             yield con
 
     @contextmanager
-    def _attached(self, path: Path, option: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _attached(self, path: Path, option: str) -> Iterator["duckdb.DuckDBPyConnection"]:
         # Attached to a fresh instance: `duckdb.connect(path)` would hand out the instance that some
         # other thread of this process still holds on a file replaced since.
+        import duckdb  # noqa: PLC0415 - costs start-up that flows without finance should not wait for
+
         con = duckdb.connect(":memory:", config=self._settings)
         try:
             try:
@@ -195,7 +200,7 @@ class FinanceDatabase:
         finally:
             con.close()
 
-    def _prepare(self, con: duckdb.DuckDBPyConnection) -> None:
+    def _prepare(self, con: "duckdb.DuckDBPyConnection") -> None:
         """Bring the schema to this version in one transaction."""
         con.execute("CREATE TABLE IF NOT EXISTS main.meta (name VARCHAR, value VARCHAR)")
         row = con.execute("SELECT value FROM main.meta WHERE name = 'schema_version'").fetchone()
@@ -233,7 +238,7 @@ def _schema_statements() -> Iterator[str]:
                 yield f"COMMENT ON COLUMN {name}.{column.name} IS '{_quoted(column.meaning)}'"
 
 
-def _fingerprint(con: duckdb.DuckDBPyConnection) -> Fingerprint:
+def _fingerprint(con: "duckdb.DuckDBPyConnection") -> Fingerprint:
     """Rows and content hash of each table; a sum, so that equal rows do not cancel out."""
     fingerprint: Fingerprint = {}
     for table in TABLES:

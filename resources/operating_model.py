@@ -125,6 +125,9 @@ class Automation(_Section):
     enabled: bool = True
     orders_cron: str = "*/5 * * * *"
     reconciliation_cron: str = "*/15 * * * *"
+    linger_seconds: float = Field(
+        default=30.0, ge=0, description="how long a run of the fast lane stays for further news"
+    )
 
 
 class OperatingModel(_Section):

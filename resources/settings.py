@@ -31,8 +31,6 @@ class Settings:
     """Raw pages and the token cache; readable by this user only."""
     otto_client_auth: str = "form"
     wms_adapter: str = "http"
-    business_clock_url: str | None = None
-    """Set only by a sandbox whose days pass faster."""
 
 
 _REQUIRED = {
@@ -42,6 +40,23 @@ _REQUIRED = {
     "WMS_BASE_URL": "address of the warehouse system",
     "WMS_API_KEY": "key of the warehouse system",
 }
+
+
+def data_folder(environment: Mapping[str, str]) -> Path:
+    """Where our own files lie unless a variable says otherwise."""
+    return Path(environment.get("OTTO_PIPELINES_DATA", "data")).absolute()
+
+
+def operations_database_url(environment: Mapping[str, str]) -> str:
+    """Where the operations database is; needs nothing else of the environment."""
+    default = f"sqlite:///{data_folder(environment) / 'operations.sqlite'}"
+    return environment.get("OPERATIONS_DATABASE_URL", default)
+
+
+def finance_database_path(environment: Mapping[str, str]) -> Path:
+    """The file that finance opens; needs nothing else of the environment."""
+    default = data_folder(environment) / "finance.duckdb"
+    return Path(environment.get("FINANCE_DATABASE_PATH", default))
 
 
 def settings_from_environment(environment: Mapping[str, str]) -> Settings:
@@ -61,7 +76,6 @@ def settings_from_environment(environment: Mapping[str, str]) -> Settings:
     client_auth = environment.get("OTTO_CLIENT_AUTH", "form")
     if client_auth not in {"form", "basic"}:
         raise SettingsError(f"OTTO_CLIENT_AUTH is {client_auth!r}; use 'form' or 'basic'")
-    data_dir = Path(environment.get("OTTO_PIPELINES_DATA", "data")).absolute()
     return Settings(
         otto_base_url=environment["OTTO_API_BASE_URL"].rstrip("/"),
         otto_client_id=environment["OTTO_CLIENT_ID"],
@@ -70,13 +84,8 @@ def settings_from_environment(environment: Mapping[str, str]) -> Settings:
         wms_adapter=adapter,
         wms_base_url=environment["WMS_BASE_URL"].rstrip("/"),
         wms_api_key=environment["WMS_API_KEY"],
-        operations_database_url=environment.get(
-            "OPERATIONS_DATABASE_URL", f"sqlite:///{data_dir / 'operations.sqlite'}"
-        ),
-        finance_database_path=Path(
-            environment.get("FINANCE_DATABASE_PATH", str(data_dir / "finance.duckdb"))
-        ),
+        operations_database_url=operations_database_url(environment),
+        finance_database_path=finance_database_path(environment),
         operating_model_path=Path(environment.get("OPERATING_MODEL", "operating_model.yaml")),
-        state_dir=data_dir,
-        business_clock_url=environment.get("BUSINESS_CLOCK_URL"),
+        state_dir=data_folder(environment),
     )

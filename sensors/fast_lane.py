@@ -49,7 +49,7 @@ def build_sensors(automation: Automation) -> list[dg.SensorDefinition]:
         until = time.monotonic() + LOOK_SECONDS
         while True:
             if not is_active(context.instance, sync_shipments.name) and _has_news(wms, operations):
-                return dg.RunRequest()
+                return dg.RunRequest(run_config=_lingering(automation.linger_seconds))
             if time.monotonic() > until:
                 return dg.SkipReason("no news from the warehouse")
             time.sleep(PAUSE_SECONDS)
@@ -78,6 +78,10 @@ def build_sensors(automation: Automation) -> list[dg.SensorDefinition]:
         return dg.SensorResult(run_requests=[dg.RunRequest(job_name=name) for name in wanted])
 
     return [warehouse_news, outbox_due]
+
+
+def _lingering(seconds: float) -> dg.RunConfig:
+    return dg.RunConfig(ops={"fulfilment": {"config": {"linger_seconds": seconds}}})
 
 
 def _has_news(wms: WmsPort, operations: OperationsDatabase) -> bool:

@@ -170,7 +170,6 @@ price_mismatch AS (
             || money(price_seen_cents - buyer_price_cents) || '.' AS explanation
     FROM shown
     WHERE otto_status IS NOT NULL AND NOT cancelled
-        AND coalesce(currency_seen, currency) = currency
         AND abs(price_seen_cents - buyer_price_cents) > price_tolerance_cents
 ),
 

@@ -104,14 +104,15 @@ SELECT
     -- An answer from before the latest submission says nothing of that submission.
     NOT coalesce(wo.present, true)
         AND coalesce(wo.audited_at >= wo.submitted_at, true) AS wms_denies,
-    -- Any sign of life: the line moved, the WMS listed it, or it spoke of the order without lines.
+    -- Any sign of life: the line moved, the WMS named it, or it spoke of the order and has not
+    -- answered our question for the order with other lines only.
     w.state IS NOT NULL AND (
         w.state <> 'NEW'
         OR w.sku_seen IS NOT NULL
         OR (
-            NOT w.order_lists_lines
-            AND coalesce(wo.present, false)
+            coalesce(wo.present, false)
             AND (wo.last_event_at IS NOT NULL OR wo.audited_at IS NOT NULL)
+            AND NOT (wo.audited_at IS NOT NULL AND w.order_lists_lines)
         )
     ) AS wms_has_it,
     sub.state AS submission_state,
@@ -123,10 +124,7 @@ SELECT
     p.carrier_raw,
     p.carrier,
     p.number AS tracking_number,
-    -- A cancelled item in the parcel holds back itself alone; orders.cancelled_in_otto tells of it.
-    CASE WHEN p.state = 'parked'
-        THEN list_filter(p.parked_rules, lambda rule: rule <> 'item_cancelled_at_otto')
-        ELSE [] END AS parked_rules,
+    CASE WHEN p.state = 'parked' THEN coalesce(p.parked_rules, []) ELSE [] END AS parked_rules,
     confirmation.state AS confirmation_state
 FROM item AS i
 FULL JOIN wms_line_listed AS w

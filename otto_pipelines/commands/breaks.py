@@ -1,15 +1,14 @@
 """Commands for finance: `breaks list|accept|reopen`, on the finance file and its workflow."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-import duckdb
 import typer
 
 from assets.reconciliation import decisions
 from otto_pipelines.commands.opening import console, errors, explained, finance_file
+from resources.bindings import open_clock
 from resources.finance import FinanceDatabase
 
 app = typer.Typer(no_args_is_help=True, help="Differences between OTTO and the warehouse.")
@@ -21,7 +20,7 @@ _COLUMNS = (
     "sku",
     "otto_value",
     "wms_value",
-    "amount_at_risk_cents",
+    "amount_at_risk",
     "currency",
     "explanation",
     "severity",
@@ -46,7 +45,7 @@ def list_breaks(
         if not path.exists():
             errors.print(f"there is no finance file at {path}: run otto-pipelines reconcile first")
             raise typer.Exit(2)
-        with duckdb.connect(str(path), read_only=True) as con:
+        with FinanceDatabase(path).read() as con:
             rows = con.execute(
                 f"SELECT {', '.join(_COLUMNS)} FROM reconciliation.breaks "
                 "WHERE status = $status AND ($kind IS NULL OR kind = $kind) "
@@ -60,7 +59,7 @@ def list_breaks(
     for row in rows:
         found = dict(zip(_COLUMNS, row, strict=True))
         console.print(
-            f"[bold]{found['amount_at_risk_cents'] / 100:>10.2f} {found['currency']}[/bold]  "
+            f"[bold]{found['amount_at_risk']:>10} {found['currency']}[/bold]  "
             f"{found['kind']}  {found['severity']}, {found['owner']}  {found['break_id']}"
         )
         console.print(f"{'':14}  {found['explanation']}", highlight=False, soft_wrap=True)
@@ -77,7 +76,7 @@ def accept(
     """Accept a break; it stays accepted while its values stay as they are."""
     with explained():
         finance = FinanceDatabase(finance_file(file))
-        decisions.accept_break(finance, break_id, reason, datetime.now(UTC))
+        decisions.accept_break(finance, break_id, reason, open_clock().now())
         finance.publish()
     console.print(f"break {break_id} is accepted")
 
@@ -91,6 +90,6 @@ def reopen(
     """Open an accepted break again."""
     with explained():
         finance = FinanceDatabase(finance_file(file))
-        decisions.reopen_break(finance, break_id, reason, datetime.now(UTC))
+        decisions.reopen_break(finance, break_id, reason, open_clock().now())
         finance.publish()
     console.print(f"break {break_id} is open again")

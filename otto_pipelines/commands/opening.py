@@ -15,7 +15,13 @@ from resources.operating_model import OperatingModel, OperatingModelError, load_
 from resources.operations.database import OperationsDatabase, OperationsDatabaseError
 from resources.operations.outbox_desk import OutboxRefusal
 from resources.otto.errors import OttoError
-from resources.settings import Settings, SettingsError, settings_from_environment
+from resources.settings import (
+    Settings,
+    SettingsError,
+    finance_database_path,
+    operations_database_url,
+    settings_from_environment,
+)
 from resources.wms.port import WmsError
 
 console = Console()
@@ -56,7 +62,7 @@ def model() -> OperatingModel:
 @contextmanager
 def operations() -> Iterator[OperationsDatabase]:
     """Open the operations database, prepared to this version's schema."""
-    database = OperationsDatabase(settings().operations_database_url)
+    database = OperationsDatabase(operations_database_url(os.environ))
     try:
         database.migrate()
         yield database
@@ -66,7 +72,7 @@ def operations() -> Iterator[OperationsDatabase]:
 
 def finance_file(given: Path | None) -> Path:
     """Choose the published finance file: the one named, or that of the environment."""
-    return given or settings().finance_database_path
+    return given or finance_database_path(os.environ)
 
 
 def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:

@@ -7,7 +7,7 @@ import duckdb
 import sqlalchemy as sa
 import typer
 
-from otto_pipelines.commands.opening import console, explained, operations, settings, table
+from otto_pipelines.commands.opening import console, explained, finance_file, operations, table
 from resources.operations import outbox, sync_log
 from resources.operations.schema import parcels, position_items, quarantine, sync_runs
 
@@ -67,7 +67,7 @@ def _count(conn: sa.Connection, condition: sa.ColumnElement[bool]) -> int:
 
 
 def _breaks() -> dict[str, int]:
-    path = settings().finance_database_path
+    path = finance_file(None)
     if not path.exists():
         return {}
     with duckdb.connect(str(path), read_only=True) as con:

@@ -100,7 +100,7 @@ class OttoApi:
         if request.path != "/v4/orders" or answer.status != 200 or cursor is None:
             return None
         body = msgspec.json.decode(answer.body, type=dict[str, msgspec.Raw])
-        if body["links"] == b"[]" or cursor in self._repeated:
+        if bytes(body["links"]) == b"[]" or cursor in self._repeated:
             return None
         self._repeated.add(cursor)
         limit = quote(request.first("limit") or "128", safe="")

@@ -7,10 +7,12 @@ strings and carries fields that no contract names, because the real interface do
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
+from otto_pipelines.sandbox.catalogue import Product
 from otto_pipelines.sandbox.model import Discount, Item, SalesOrder, Shipment
 from otto_pipelines.sandbox.worktime import BERLIN
 
@@ -26,10 +28,10 @@ def encode(value: Any) -> bytes:
 
 def orders_time(moment: datetime) -> str:
     """`2021-03-31T09:45:52.313+0000`: offset without a colon."""
-    utc = moment.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}+0000"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:23] + "+0000"
 
 
+@lru_cache(maxsize=1024)
 def local_time(moment: datetime) -> str:
     """`2021-04-21T12:00:00.000+02:00`: Berlin time with its offset."""
     return moment.astimezone(BERLIN).isoformat(timespec="milliseconds")
@@ -72,26 +74,18 @@ def _order(order: SalesOrder) -> dict[str, Any]:
     return body
 
 
+@lru_cache(maxsize=4096)
 def _amount(cents: int, *, as_text: bool = False) -> dict[str, Any]:
     amount = Decimal(cents).scaleb(-2)
     return {"amount": str(amount) if as_text else amount, "currency": "EUR"}
 
 
 def _item(item: Item, *, as_text: bool) -> dict[str, Any]:
-    product = item.product
     body: dict[str, Any] = {
         "positionItemId": item.item_id,
         "fulfillmentStatus": item.status,
         "itemValueGrossPrice": _amount(item.gross_cents, as_text=as_text),
-        "product": {
-            "sku": product.sku,
-            "productTitle": product.title,
-            "articleNumber": product.article_number,
-            "ean": product.ean,
-            "vatRate": str(product.vat_rate) if as_text else product.vat_rate,
-            "shopUrl": f"https://www.otto.example/p/{product.article_number}",
-            "dimensions": [{"displayName": "Farbe", "type": "COLOR", "value": product.colour}],
-        },
+        "product": _product(item.product, as_text=as_text),
         "expectedDeliveryDate": local_time(item.expected_delivery),
         "returnAcceptedByMarketplace": False,
         "weeePickup": False,
@@ -113,6 +107,23 @@ def _item(item: Item, *, as_text: bool) -> dict[str, Any]:
     if as_text:
         body["presentationGroup"] = 7
     return body
+
+
+@lru_cache(maxsize=1024)
+def _product(product: Product, *, as_text: bool) -> msgspec.Raw:
+    return msgspec.Raw(
+        encode(
+            {
+                "sku": product.sku,
+                "productTitle": product.title,
+                "articleNumber": product.article_number,
+                "ean": product.ean,
+                "vatRate": str(product.vat_rate) if as_text else product.vat_rate,
+                "shopUrl": f"https://www.otto.example/p/{product.article_number}",
+                "dimensions": [{"displayName": "Farbe", "type": "COLOR", "value": product.colour}],
+            }
+        )
+    )
 
 
 def _fees(order: SalesOrder) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import pytest
 
 from assets.reconciliation.break_kinds import BREAK_KINDS
 from resources.operating_model import Reconciliation
+from resources.operations import schema
 
 LONG_AGO = timedelta(days=2)
 GONE = {"state": "NEW", "sku_seen": None, "price_seen_cents": None, "currency_seen": None}
@@ -27,8 +28,8 @@ def parked(*rules: str) -> dict[str, str]:
 BAD: list[tuple[str, str, Plant]] = [
     (
         "missing_in_wms",
-        "the WMS denies it",
-        lambda w, ref: w.waiting(ref, wms={"present": False, "last_event_at": None}, line=GONE),
+        "accepted by the WMS, then denied, within the grace",
+        lambda w, ref: w.waiting(ref, wms={"present": False, "submitted_at": w.now}),
     ),
     (
         "missing_in_wms",
@@ -309,6 +310,23 @@ def test_a_line_that_the_wms_dropped_from_an_order_it_knows_is_missing(world: An
     assert world.breaks() == {"o/2": {"missing_in_wms"}}
 
 
+def test_a_line_is_not_missing_because_an_event_spoke_of_another_line_only(world: Any) -> None:
+    world.waiting("o", "1", wms={"submitted_at": world.now - LONG_AGO, "audited_at": None})
+    world.waiting("o", "2", line=GONE)
+    world.reconcile()
+    assert world.breaks() == {}
+
+
+def test_an_order_of_which_otto_has_not_released_everything_is_not_missing_in_the_wms(
+    world: Any,
+) -> None:
+    old = {"processable_at": world.now - LONG_AGO}
+    world.waiting("o", "1", wms=None, line=None, item=old)
+    world.waiting("o", "2", line=None, item={"fulfilment_status": "ANNOUNCED"})
+    world.reconcile()
+    assert world.classes() == {"o/1": ("in_progress", None), "o/2": ("in_progress", None)}
+
+
 def test_a_line_and_a_parcel_unknown_to_otto_are_found_within_a_known_order(world: Any) -> None:
     world.waiting("o", "1")
     world.known_to_wms_alone("p", "9")
@@ -319,12 +337,22 @@ def test_a_line_and_a_parcel_unknown_to_otto_are_found_within_a_known_order(worl
     assert world.breaks() == {"p/9": {"unknown_to_otto"}, "q/77": {"unknown_to_otto"}}
 
 
-def test_a_wms_order_without_lines_is_found_as_a_whole(world: Any) -> None:
-    world.known_to_wms_alone("x", "1")
+def test_a_wms_order_without_lines_is_found_as_a_whole_only_if_nothing_else_tells_of_it(
+    world: Any,
+) -> None:
+    world.known_to_wms_alone("whole", "1")
+    world.shipped("in a parcel")
+    world.waiting("known to OTTO", line=None, wms={"submitted_at": world.now - LONG_AGO})
     with world.db.write() as conn:
         conn.exec_driver_sql("DELETE FROM wms_order_lines")
+        for table in (schema.orders, schema.position_items):
+            conn.execute(table.delete().where(table.c.sales_order_id == "in a parcel"))
     world.reconcile()
-    assert world.breaks() == {"x/": {"unknown_to_otto"}}
+    assert world.breaks() == {
+        "whole/": {"unknown_to_otto"},
+        "in a parcel/1": {"unknown_to_otto"},
+        "known to OTTO/1": {"missing_in_wms"},
+    }
 
 
 def test_an_item_has_one_break_per_area_and_lateness_only_where_nothing_explains_it(

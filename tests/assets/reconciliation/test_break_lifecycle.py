@@ -194,8 +194,8 @@ def test_runs_over_changes_alone_give_what_a_rebuild_from_nothing_gives(
     for number in range(14):
         plant = dice.choice([world.waiting, world.shipped, world.dispatched])
         plant(f"o{number}", item={"ship_by_at": world.now + timedelta(hours=dice.randrange(9))})
-    for _ in range(4):
-        for _ in range(9):
+    for _ in range(3):
+        for _ in range(12):
             _random_step(world, dice)
         world.reconcile()
 

@@ -254,8 +254,9 @@ def test_a_parcel_is_recorded_once_with_its_numbers_as_given(
         return_carrier_code="DHL",
         return_tracking_number="r",
     )
-    event = {"parcels": (raw,), "wms_dispatch_id": "D", "wms_order_id": "W"}
+    event: dict[str, Any] = {"parcels": (raw,), "wms_dispatch_id": "D", "wms_order_id": "W"}
     _tell(operations_db, _event(EventKind.DISPATCHED, "a", **event))
+    event["parcels"] = (_parcel("p", "1", "1", "2", tracking_number="other"),)
     _tell(operations_db, _event(EventKind.DISPATCHED, "b", **event), now=LATER)
     (parcel,) = _all(operations_db, parcels)
     assert {name: parcel[name] for name in parcel if parcel[name] is not None} == {

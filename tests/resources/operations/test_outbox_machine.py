@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    Bundle,
     RuleBasedStateMachine,
     invariant,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -25,14 +25,21 @@ from resources.operations.schema import outbox as outbox_table
 from resources.operations.schema import outbox_attempts
 
 POLICY = OutboxPolicy(lease_seconds=60, give_up_after=10_000)
+KEYS = [f"k{n}" for n in range(3)]
 WORKERS = st.integers(0, 1)
-ANSWERS = st.sampled_from(["done", "no effect", "lost before", "lost after", "refused"])
+ANSWERS = st.sampled_from(["done", "lost after", "lost before", "no effect", "refused"])
+STEPS = st.sampled_from(
+    ["record", "record later", "hesitate", "crash before recording", "crash before sending"]
+)
+PAUSES = st.sampled_from([0, 30, 60])
 
 
 class OutboxMachine(RuleBasedStateMachine):
-    """`held[w]` are messages a worker leased; `unrecorded[w]` answers it has not written down."""
+    """Two workers, by number.
 
-    keys = Bundle("keys")
+    `held` are messages that a worker leased, each with what it learned by asking; `unrecorded` are
+    answers that it has not written down.
+    """
 
     def __init__(self, db: OperationsDatabase) -> None:
         super().__init__()
@@ -41,58 +48,47 @@ class OutboxMachine(RuleBasedStateMachine):
         self.now = datetime(2026, 11, 20, tzinfo=UTC)
         self.effects: dict[str, int] = {}
         self.refused: set[str] = set()
-        self.enqueued: set[str] = set()
-        self.held: list[list[Message]] = [[], []]
+        self.held: list[list[tuple[Message, str | None]]] = [[], []]
         self.unrecorded: list[list[tuple[Message, str]]] = [[], []]
         with db.write() as conn:
             conn.execute(sa.delete(outbox_attempts))
             conn.execute(sa.delete(outbox_table))
+            for priority, key in enumerate(KEYS):
+                enqueue(
+                    conn,
+                    kind="x",
+                    business_key=key,
+                    order_ref=key,
+                    payload={},
+                    priority=priority,
+                    now=self.now,
+                )
 
-    @rule(target=keys, number=st.integers(0, 3), priority=st.integers(0, 1))
-    def put(self, number: int, priority: int) -> str:
-        key = f"k{number}"
-        with self.db.write() as conn:
-            created = enqueue(
-                conn,
-                kind="x",
-                business_key=key,
-                order_ref=key,
-                payload={},
-                priority=priority,
-                now=self.now,
-            )
-        assert created == (key not in self.enqueued)
-        self.enqueued.add(key)
-        return key
-
-    @rule(worker=WORKERS, limit=st.integers(1, 2))
-    def lease(self, worker: int, limit: int) -> None:
-        self.held[worker] += self.outbox.lease(["x"], limit, self.now)
-
-    @rule(worker=WORKERS, answer=ANSWERS)
-    def ask_or_send(self, worker: int, answer: str) -> None:
-        """Handle the worker's first message up to the far side's answer."""
+    @rule(worker=WORKERS, limit=st.integers(1, len(KEYS)), answer=ANSWERS, step=STEPS, pause=PAUSES)
+    def work(self, worker: int, limit: int, answer: str, step: str, pause: int) -> None:
+        """Lease if it holds nothing, else bring its first message as far as `step` says."""
+        self.now += timedelta(seconds=pause)
         if not self.held[worker]:
+            leased = self.outbox.lease(["x"], limit, self.now)
+            self.held[worker] = [(message, self._asked(message)) for message in leased]
+        if not self.held[worker] or step == "hesitate":
             return
-        message = self.held[worker].pop(0)
-        if message.must_settle and self.effects.get(message.business_key):
-            self.unrecorded[worker].append((message, "done"))
-            return
-        if message.must_settle and message.business_key in self.refused:
-            self.unrecorded[worker].append((message, "refused"))
-            return
-        for sent in self.outbox.mark_sending([message], self.now):
-            self.unrecorded[worker].append((sent, self._far_side(sent.business_key, answer)))
+        message, known = self.held[worker].pop(0)
+        if known is not None:
+            self.unrecorded[worker].append((message, known))
+        else:
+            sending = self.outbox.mark_sending([message], self.now)
+            if step == "crash before sending":
+                self.crash(worker)
+                return
+            answers = [(sent, self._far_side(sent.business_key, answer)) for sent in sending]
+            self.unrecorded[worker] += answers
+        if step == "crash before recording":
+            self.crash(worker)
+        if step == "record":
+            self.record(worker)
 
-    @rule(worker=WORKERS)
-    def crash_before_the_call_leaves(self, worker: int) -> None:
-        self.outbox.mark_sending(self.held[worker], self.now)
-        self.crash(worker)
-
-    @rule(worker=WORKERS)
-    def crash(self, worker: int) -> None:
-        self.held[worker], self.unrecorded[worker] = [], []
-
+    @precondition(lambda self: any(self.unrecorded))
     @rule(worker=WORKERS)
     def record(self, worker: int) -> None:
         for message, answer in self.unrecorded[worker]:
@@ -106,20 +102,21 @@ class OutboxMachine(RuleBasedStateMachine):
                 self.outbox.unknown(message, answer, self.now, self.now)
         self.unrecorded[worker] = []
 
+    @precondition(lambda self: any(self.held))
     @rule(worker=WORKERS)
     def give_back(self, worker: int) -> None:
-        for message in self.held[worker]:
+        if self.held[worker]:
+            message, _ = self.held[worker].pop()
             self.outbox.release(message)
-        self.held[worker] = []
 
-    @rule(key=keys)
+    @precondition(lambda self: bool(self.effects))
+    @rule(key=st.sampled_from(KEYS))
     def another_flow_sees_the_effect(self, key: str) -> None:
-        if self.effects.get(key):
+        if key in self.effects:
             self.outbox.confirm_by_observation("x", key, {}, self.now)
 
-    @rule(seconds=st.sampled_from([1, 59, 60, 600]))
-    def time_passes(self, seconds: int) -> None:
-        self.now += timedelta(seconds=seconds)
+    def crash(self, worker: int) -> None:
+        self.held[worker], self.unrecorded[worker] = [], []
 
     @invariant()
     def no_effect_happens_twice_and_none_is_claimed_falsely(self) -> None:
@@ -132,18 +129,22 @@ class OutboxMachine(RuleBasedStateMachine):
         """Let one healthy worker finish: afterwards every message has had its effect."""
         for worker in (0, 1):
             self.crash(worker)
-        for _ in range(3):
-            self.now += timedelta(seconds=POLICY.lease_seconds)
-            self.lease(0, 100)
-            while self.held[0]:
-                self.ask_or_send(0, "done")
-            self.record(0)
+        self.now += timedelta(seconds=POLICY.lease_seconds)
+        for _ in KEYS:
+            self.work(0, 1, "done", "record", 0)
         self.no_effect_happens_twice_and_none_is_claimed_falsely()
         states = self._states()
-        assert set(states) == self.enqueued
+        assert set(states) == set(KEYS) == set(self.effects) | self.refused
         assert {k for k, state in states.items() if state == "confirmed"} == set(self.effects)
         assert {k for k, state in states.items() if state == "failed"} == self.refused
-        assert self.enqueued == set(self.effects) | self.refused
+
+    def _asked(self, message: Message) -> str | None:
+        """What the far side says, where the outbox tells the worker to ask."""
+        if not message.must_settle:
+            return None
+        if message.business_key in self.effects:
+            return "done"
+        return "refused" if message.business_key in self.refused else None
 
     def _far_side(self, key: str, answer: str) -> str:
         if answer in {"done", "lost after"}:
@@ -164,8 +165,8 @@ def test_two_crashing_workers_cause_every_effect_exactly_once(
     run_state_machine_as_test(
         lambda: OutboxMachine(operations_db),
         settings=settings(
-            max_examples=40,
-            stateful_step_count=30,
+            max_examples=60,
+            stateful_step_count=25,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
         ),

@@ -1,0 +1,131 @@
+"""The fast lane: from the warehouse's news to OTTO in one go, round by round, without Dagster.
+
+Belongs here: the order of one round (read events, cancel what is given up, judge parcels, report
+them) and how long a run waits for further news. Starting a run costs seconds, so a run that had
+news stays for a while: what happens meanwhile reaches OTTO at once.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from assets.outbound import otto_cancellation, otto_shipment
+from assets.outbound.delivery import deliver
+from assets.parcel_gate import judge_parcels
+from resources.clock import Clock
+from resources.operating_model import OperatingModel
+from resources.operations import fulfilment, quarantine, watermarks
+from resources.operations.database import OperationsDatabase
+from resources.operations.outbox import Outbox
+from resources.otto.client import OttoClient
+from resources.wms.port import WmsPort
+
+EVENTS = "wms_events"
+EVENTS_WATERMARK = "wms_fulfilment"
+READABLE = "wms_events_readable"
+
+LOOK_EVERY_SECONDS = 0.3
+LONGEST_RUN_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What a round works with; `refresh_order` reads one order of OTTO anew."""
+
+    operations: OperationsDatabase
+    wms: WmsPort
+    otto: OttoClient
+    model: OperatingModel
+    clock: Clock
+    refresh_order: Callable[[str], None]
+
+
+@dataclass
+class LaneReport:
+    """What the rounds of a run did, by kind."""
+
+    rounds: int = 0
+    events: Counter[str] = field(default_factory=Counter)
+    parcels: Counter[str] = field(default_factory=Counter)
+    shipments: Counter[str] = field(default_factory=Counter)
+    cancellations: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether something was parked or refused: its check should be seen now."""
+        return bool(self.parcels["parked"] or self.shipments["refused"])
+
+
+def work(lane: Lane, linger_seconds: float) -> LaneReport:
+    """Work until nothing has happened for `linger_seconds` (0: one round)."""
+    report = LaneReport()
+    ends_at = time.monotonic() + LONGEST_RUN_SECONDS
+    one_round(lane, report)
+    quiet_at = time.monotonic() + linger_seconds
+    while not report.needs_a_person and time.monotonic() < min(quiet_at, ends_at):
+        time.sleep(LOOK_EVERY_SECONDS)
+        if _has_news(lane):
+            one_round(lane, report)
+            quiet_at = time.monotonic() + linger_seconds
+    return report
+
+
+def one_round(lane: Lane, report: LaneReport) -> None:
+    """Read all events, then act on what they changed."""
+    report.rounds += 1
+    while _read_page(lane, report.events):
+        pass
+    outbox = Outbox(lane.operations, lane.model.outbox)
+    gate = judge_parcels(lane.operations, lane.model, lane.clock.now(), datetime.now(UTC))
+    report.parcels.update(judged=gate.judged, released=gate.released, warned=gate.warned)
+    # Parcels that stay parked are judged again each round: the last figure counts, not the sum.
+    report.parcels["parked"] = gate.parked
+    report.shipments += deliver(
+        outbox,
+        otto_shipment.OttoShipmentHandler(lane.operations, lane.otto, lane.refresh_order),
+        lane.model.outbox,
+    )
+    if lane.model.short_pick.cancel_at_otto:
+        queued = otto_cancellation.enqueue_cancellations(lane.operations, datetime.now(UTC))
+        report.cancellations["queued"] += queued
+    report.cancellations += deliver(
+        outbox, otto_cancellation.OttoCancellationHandler(lane.otto), lane.model.outbox
+    )
+
+
+def _has_news(lane: Lane) -> bool:
+    with lane.operations.read() as conn:
+        cursor = watermarks.get(conn, EVENTS_WATERMARK)
+    page = lane.wms.poll_fulfilment(cursor, limit=1)
+    return bool(page.events or page.unreadable)
+
+
+def _read_page(lane: Lane, kinds: Counter[str]) -> bool:
+    """Record one page with its position in one transaction; returns whether more is there."""
+    now = lane.clock.now()
+    with lane.operations.read() as conn:
+        cursor = watermarks.get(conn, EVENTS_WATERMARK)
+    page = lane.wms.poll_fulfilment(cursor)
+    with lane.operations.write() as conn:
+        new = fulfilment.record_events(conn, page.events, now)
+        fulfilment.apply_events(conn, new, now)
+        if page.unreadable:
+            quarantine.put(conn, [_unreadable(page.next_cursor, r) for r in page.unreadable], now)
+        watermarks.set(conn, EVENTS_WATERMARK, page.next_cursor, now)
+    kinds.update(event.kind.value.lower() for event in new)
+    lane.wms.acknowledge([event.event_id for event in page.events])
+    return page.has_more
+
+
+def _unreadable(cursor: str, reason: str) -> dict[str, str]:
+    return {
+        "source": EVENTS,
+        "business_key": f"before {cursor}",
+        "rule": READABLE,
+        "field": "event",
+        "shown": reason,
+        "owner": "warehouse",
+        "remedy": "Ask the WMS's vendor to correct the record.",
+    }

@@ -1,0 +1,211 @@
+"""Sensors and schedules look and request; they never take a failed look for silence."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from resources.operating_model import Automation
+from resources.operations import watermarks
+from resources.operations.database import OperationsDatabase
+from resources.operations.outbox import enqueue
+from resources.wms.port import (
+    EventKind,
+    FulfilmentEvent,
+    FulfilmentPage,
+    WmsRetryable,
+)
+from sensors import fast_lane
+from sensors.lanes import JOBS, sync_orders, sync_shipments
+from sensors.schedules import build_schedules
+
+NOW = datetime(2026, 6, 8, 10, tzinfo=UTC)
+EVENT = FulfilmentEvent(event_id="e1", kind=EventKind.PICKED, occurred_at=NOW, order_ref="o1")
+
+
+class Feed:
+    """The port's feed only; remembers from where it was read."""
+
+    def __init__(self, page: FulfilmentPage | Exception) -> None:
+        self.page = page
+        self.cursors: list[str | None] = []
+
+    def poll_fulfilment(self, cursor: str | None, limit: int = 200) -> FulfilmentPage:
+        self.cursors.append(cursor)
+        if isinstance(self.page, Exception):
+            raise self.page
+        return self.page
+
+
+def page(*events: FulfilmentEvent, unreadable: tuple[str, ...] = ()) -> FulfilmentPage:
+    return FulfilmentPage(events=events, next_cursor="c2", has_more=False, unreadable=unreadable)
+
+
+@pytest.fixture
+def db(sqlite_template: Path, tmp_path: Path) -> Iterator[OperationsDatabase]:
+    path = tmp_path / "operations.sqlite"
+    path.write_bytes(sqlite_template.read_bytes())
+    db = OperationsDatabase(f"sqlite:///{path}")
+    yield db
+    db.close()
+
+
+@pytest.fixture(autouse=True)
+def _one_short_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast_lane, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(fast_lane, "PAUSE_SECONDS", 0.01)
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    home = tmp_path / "dagster"
+    home.mkdir()
+    with dg.DagsterInstance.local_temp(str(home)) as instance:
+        yield instance
+
+
+@contextmanager
+def active_run(
+    instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatus
+) -> Iterator[None]:
+    run_id = dg.DagsterRun(job_name=job, status=status)
+    instance.add_run(run_id)
+    yield
+    instance.delete_run(run_id.run_id)
+
+
+def sensor(name: str) -> dg.SensorDefinition:
+    return next(s for s in fast_lane.build_sensors(Automation()) if s.name == name)
+
+
+def look(name: str, instance: dg.DagsterInstance, **resources: Any) -> Any:
+    location = dg.Definitions(jobs=[], resources={})
+    del location
+    with dg.build_sensor_context(instance=instance, resources=resources) as context:
+        return sensor(name)(context)
+
+
+def schedule(name: str, instance: dg.DagsterInstance) -> Any:
+    found = next(s for s in build_schedules(Automation()) if s.name == name)
+    return found(dg.build_schedule_context(instance=instance))
+
+
+@pytest.mark.parametrize(
+    "news", [page(EVENT), page(unreadable=("events[0].kind: no such kind",))], ids=["event", "bad"]
+)
+def test_news_of_the_warehouse_request_a_run(
+    db: OperationsDatabase, instance: dg.DagsterInstance, news: FulfilmentPage
+) -> None:
+    assert isinstance(
+        look("warehouse_news", instance, wms=Feed(news), operations=db), dg.RunRequest
+    )
+
+
+def test_the_look_starts_where_the_last_run_ended(
+    db: OperationsDatabase, instance: dg.DagsterInstance
+) -> None:
+    with db.write() as conn:
+        watermarks.set(conn, "wms_fulfilment", "c1", NOW)
+    feed = Feed(page())
+    outcome = look("warehouse_news", instance, wms=feed, operations=db)
+    assert isinstance(outcome, dg.SkipReason)
+    assert set(feed.cursors) == {"c1"}
+    assert len(feed.cursors) > 1, "it looks again within its tick"
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        dg.DagsterRunStatus.QUEUED,
+        dg.DagsterRunStatus.NOT_STARTED,
+        dg.DagsterRunStatus.STARTING,
+        dg.DagsterRunStatus.STARTED,
+    ],
+)
+def test_no_second_run_is_requested_while_one_waits_or_runs(
+    db: OperationsDatabase, instance: dg.DagsterInstance, status: dg.DagsterRunStatus
+) -> None:
+    resources = {"wms": Feed(page(EVENT)), "operations": db}
+    with active_run(instance, sync_shipments.name, status):
+        assert isinstance(look("warehouse_news", instance, **resources), dg.SkipReason)
+    assert isinstance(look("warehouse_news", instance, **resources), dg.RunRequest)
+
+
+def test_a_run_of_another_job_does_not_hold_a_dispatch_back(
+    db: OperationsDatabase, instance: dg.DagsterInstance
+) -> None:
+    resources = {"wms": Feed(page(EVENT)), "operations": db}
+    with active_run(instance, "reconcile", dg.DagsterRunStatus.STARTED):
+        assert isinstance(look("warehouse_news", instance, **resources), dg.RunRequest)
+
+
+def test_a_look_that_fails_is_a_failed_tick_and_not_silence(
+    db: OperationsDatabase, instance: dg.DagsterInstance
+) -> None:
+    feed = Feed(WmsRetryable("the WMS at http://wms.example did not answer"))
+    with pytest.raises(dg.Failure, match="did not answer"):
+        look("warehouse_news", instance, wms=feed, operations=db)
+
+
+def put(db: OperationsDatabase, kind: str, due: datetime) -> None:
+    with db.write() as conn:
+        enqueue(
+            conn,
+            kind=kind,
+            business_key=f"{kind}-1",
+            order_ref="o1",
+            payload={},
+            priority=1,
+            now=due,
+        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "job"),
+    [
+        ("otto_shipment", "sync_shipments"),
+        ("otto_cancellation", "sync_shipments"),
+        ("wms_order", "submit_orders"),
+        ("wms_cancellation", "submit_orders"),
+    ],
+)
+def test_a_due_row_requests_the_run_that_delivers_it(
+    db: OperationsDatabase, instance: dg.DagsterInstance, kind: str, job: str
+) -> None:
+    put(db, kind, datetime.now(UTC) - timedelta(minutes=1))
+    outcome = look("outbox_due", instance, operations=db)
+    assert [request.job_name for request in outcome.run_requests] == [job]
+    with active_run(instance, job, dg.DagsterRunStatus.STARTED):
+        assert isinstance(look("outbox_due", instance, operations=db), dg.SkipReason)
+
+
+def test_rows_that_wait_for_their_time_request_nothing(
+    db: OperationsDatabase, instance: dg.DagsterInstance
+) -> None:
+    put(db, "otto_shipment", datetime.now(UTC) + timedelta(minutes=5))
+    put(db, "wms_order", datetime.now(UTC))  # the run that wrote it is about to deliver it
+    assert isinstance(look("outbox_due", instance, operations=db), dg.SkipReason)
+
+
+def test_the_schedule_of_orders_reads_changes_into_todays_partition(
+    instance: dg.DagsterInstance,
+) -> None:
+    request = schedule("orders", instance)
+    assert request.run_config["ops"]["otto_orders"]["config"] == {"mode": "changes"}
+    assert request.partition_key is not None
+    with active_run(instance, sync_orders.name, dg.DagsterRunStatus.QUEUED):
+        assert isinstance(schedule("orders", instance), dg.SkipReason)
+
+
+def test_reconciliation_never_runs_twice_at_once(instance: dg.DagsterInstance) -> None:
+    assert isinstance(schedule("reconciliation", instance), dg.RunRequest)
+    with active_run(instance, "reconcile", dg.DagsterRunStatus.STARTED):
+        assert isinstance(schedule("reconciliation", instance), dg.SkipReason)
+
+
+def test_every_job_of_the_lanes_is_known_by_its_name() -> None:
+    assert len({job.name for job in JOBS}) == len(JOBS)

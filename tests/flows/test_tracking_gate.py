@@ -1,0 +1,142 @@
+"""The tracking gate in the whole flow: parked, shown, corrected and gone; never half a report."""
+
+from typing import Any
+
+import pytest
+
+from otto_pipelines.sandbox.stories import Story
+
+CANARY = "Kanarienvogel"
+
+
+def shipped(shop: Any, story: Story | None, lines: int = 1) -> tuple[Any, Any]:
+    order = shop.new_order(lines=lines, story=story)
+    order.address |= {
+        "firstName": CANARY,
+        "lastName": CANARY,
+        "street": f"{CANARY}weg",
+        "email": f"{CANARY}@example.org",
+    }
+    shop.sync_orders()
+    [parcel] = shop.dispatch(order)
+    return order, parcel
+
+
+@pytest.mark.parametrize(
+    ("story", "rule"),
+    [
+        (Story.TRACKING_MISSING, "tracking_number_present"),
+        (Story.TRACKING_MALFORMED, "tracking_number_valid"),
+        (Story.CARRIER_UNKNOWN, "carrier_known"),
+    ],
+)
+def test_a_parcel_that_breaks_a_rule_is_parked_and_shown_with_its_deadline(
+    failing_rows: Any, shop: Any, story: Story, rule: str
+) -> None:
+    order, parcel = shipped(shop, story)
+    result = shop.sync_shipments()
+    [row] = failing_rows(result, rule)
+    assert (row["parcel_id"], row["sales_order_id"]) == (parcel.parcel_id, order.order_id)
+    assert row["ship_by"].startswith("2026-06-")
+    assert row["remedy"]
+    [parked] = shop.table("parcels")
+    assert (parked["state"], parked["deadline_at"] is None) == ("parked", False)
+    assert shop.sandbox.otto_wire.posts("/v1/shipments") == []
+    assert shop.shipments() == []
+
+
+@pytest.mark.parametrize("story", [Story.TRACKING_MISSING, Story.TRACKING_MALFORMED])
+def test_a_corrected_parcel_goes_by_itself(failing_rows: Any, shop: Any, story: Story) -> None:
+    order, parcel = shipped(shop, story, lines=2)
+    shop.sync_shipments()
+    with shop.world.turn() as world:
+        world.warehouse.correct_tracking(parcel)
+    result = shop.sync_shipments()
+    assert failing_rows(result, "tracking_number_present") == []
+    assert failing_rows(result, "tracking_number_valid") == []
+    [(number, items)] = shop.shipments()
+    assert number == parcel.number
+    assert sorted(items) == sorted(item.item_id for item in order.items)
+
+
+def test_no_personal_data_reaches_the_event_log(shop: Any) -> None:
+    for story in (Story.TRACKING_MISSING, Story.SHIPMENT_REFUSED, None):
+        shipped(shop, story)
+    shop.sandbox.otto_wire.lose("POST", "/v1/shipments")
+    results = [shop.sync_shipments(), shop.sync_orders(), shop.run("reconcile")]
+    sent = shop.sandbox.wms_wire.posts("/v1/orders/batch")
+    assert CANARY in str(sent), "the canary must have travelled through the flow"
+    for result in results:
+        records = shop.instance.all_logs(result.run_id)
+        assert len(records) > 10
+        assert [r for r in records if CANARY.lower() in repr(r).lower()] == []
+    for table in ("outbox", "outbox_attempts", "quarantine", "sync_runs", "fulfilment_events"):
+        assert CANARY not in str(shop.table(table))
+
+
+def test_items_cancelled_at_otto_stay_out_of_a_mixed_parcel(failing_rows: Any, shop: Any) -> None:
+    order, parcel = shipped(shop, None, lines=3)
+    shop.cancel_at_otto(order, order.items[:1])
+    shop.sync_orders(only=["otto_orders"])
+    result = shop.sync_shipments()
+    [(number, items)] = shop.shipments()
+    assert number == parcel.number
+    assert sorted(items) == sorted(item.item_id for item in order.items[1:])
+    [row] = failing_rows(result, "item_cancelled_at_otto")
+    assert row["parcel_id"] == parcel.parcel_id
+    assert "1 of 3 items" in row["reason"]
+
+
+def test_a_missing_return_number_is_taken_from_the_pool_once(shop: Any) -> None:
+    _, parcel = shipped(shop, Story.RETURN_NUMBER_MISSING)
+    parcel.wire["tracking_number"] = None  # parked first, and so judged three times
+    for _ in range(2):
+        shop.sync_shipments()
+    with shop.world.turn() as world:
+        world.warehouse.correct_tracking(parcel)
+    shop.sync_shipments()
+    taken = [row for row in shop.table("return_numbers") if row["parcel_id"]]
+    assert [row["parcel_id"] for row in taken] == [parcel.parcel_id]
+    [body] = shop.sandbox.otto_wire.posts("/v1/shipments")
+    key = {"carrier": "DHL", "trackingNumber": taken[0]["number"]}
+    assert [item["returnTrackingKey"] for item in body["positionItems"]] == [key]
+
+
+def test_an_empty_pool_parks_the_parcel(failing_rows: Any, open_shop: Any, sqlite_db: Any) -> None:
+    shop = open_shop(sqlite_db, return_shipping={"carrier": "DHL", "number_pool": ()})
+    _, parcel = shipped(shop, Story.RETURN_NUMBER_MISSING)
+    [row] = failing_rows(shop.sync_shipments(), "return_key_present")
+    assert row["parcel_id"] == parcel.parcel_id
+    assert "number_pool" in row["remedy"]
+    assert shop.shipments() == []
+
+
+def test_every_report_that_leaves_holds_all_facts(shop: Any) -> None:
+    stories = [
+        None,
+        Story.TRACKING_MISSING,
+        Story.TRACKING_MALFORMED,
+        Story.CARRIER_UNKNOWN,
+        Story.RETURN_NUMBER_MISSING,
+        Story.SHIPMENT_REFUSED,
+    ]
+    for story in stories:
+        shipped(shop, story, lines=2)
+    shop.sync_shipments()
+    bodies = shop.sandbox.otto_wire.posts("/v1/shipments")
+    assert len(bodies) == 3
+    known = {carrier.otto_code for carrier in shop.model.carriers.values()}
+    for body in bodies:
+        assert body["trackingKey"]["carrier"] in known
+        assert body["trackingKey"]["trackingNumber"]
+        assert body["shipDate"]
+        assert body["shipFromAddress"] == {
+            "city": "Dresden",
+            "zipCode": "01067",
+            "countryCode": "DEU",
+        }
+        assert len(body["positionItems"]) == 2
+        for item in body["positionItems"]:
+            assert item["positionItemId"]
+            assert item["salesOrderId"]
+            assert item["returnTrackingKey"]["trackingNumber"]
