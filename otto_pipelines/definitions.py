@@ -10,7 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets import fulfilment, orders, reconciled, warehouse
+from assets import fulfilment, orders, reconciled, retention, warehouse
 from resources.bindings import all_resources
 from resources.operating_model import Automation, load_operating_model
 from sensors.fast_lane import build_sensors
@@ -24,6 +24,7 @@ ASSETS = (
     warehouse.wms_order_audit,
     fulfilment.fulfilment,
     reconciled.reconciliation_tables,
+    retention.retention,
 )
 
 

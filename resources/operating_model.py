@@ -125,9 +125,17 @@ class Automation(_Section):
     enabled: bool = True
     orders_cron: str = "*/5 * * * *"
     reconciliation_cron: str = "*/15 * * * *"
+    retention_cron: str = "30 3 * * *"
     linger_seconds: float = Field(
         default=30.0, ge=0, description="how long a run of the fast lane stays for further news"
     )
+
+
+class Retention(_Section):
+    """How long personal data is kept."""
+
+    evidence_days: int = Field(default=30, ge=1, description="raw pages of OTTO")
+    address_days: int = Field(default=90, ge=1, description="after the last change of an order")
 
 
 class OperatingModel(_Section):
@@ -146,6 +154,7 @@ class OperatingModel(_Section):
     outbox: OutboxPolicy = OutboxPolicy()
     reconciliation: Reconciliation = Reconciliation()
     http: Http = Http()
+    retention: Retention = Retention()
     automation: Automation = Automation()
 
     @field_validator("sku_map")

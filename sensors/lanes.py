@@ -39,4 +39,11 @@ reconcile = dg.define_asset_job(
     description="Compare both systems and publish the finance file.",
 )
 
-JOBS = (sync_orders, submit_orders, sync_shipments, reconcile)
+erase_personal_data = dg.define_asset_job(
+    "erase_personal_data",
+    selection=dg.AssetSelection.assets("retention"),
+    tags=BULK,
+    description="Erase raw pages and addresses that nobody needs any more.",
+)
+
+JOBS = (sync_orders, submit_orders, sync_shipments, reconcile, erase_personal_data)

@@ -4,7 +4,7 @@ import dagster as dg
 
 from assets.partitions import order_days
 from resources.operating_model import Automation
-from sensors.lanes import reconcile, sync_orders
+from sensors.lanes import erase_personal_data, reconcile, sync_orders
 
 _ACTIVE = [
     dg.DagsterRunStatus.QUEUED,
@@ -56,4 +56,12 @@ def build_schedules(automation: Automation) -> list[dg.ScheduleDefinition]:
             return dg.SkipReason("the last reconciliation is still under way")
         return dg.RunRequest()
 
-    return [orders, reconciliation]
+    retention = dg.ScheduleDefinition(
+        name="retention",
+        job=erase_personal_data,
+        cron_schedule=automation.retention_cron,
+        execution_timezone="Europe/Berlin",
+        default_status=status,
+        description="Erase personal data in time.",
+    )
+    return [orders, reconciliation, retention]

@@ -23,7 +23,7 @@ from otto_pipelines.definitions import defs
 loaded = defs()
 loaded.get_repository_def().load_all_definitions()
 heavy = [m for m in ("pandas", "pandera", "duckdb", "otto_pipelines.sandbox") if m in sys.modules]
-print(len(loaded.assets), heavy)
+print(len(loaded.resolve_all_asset_specs()), heavy)
 """
 
 

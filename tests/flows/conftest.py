@@ -17,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from assets.outbound.delivery import Handler, deliver
+from assets.parcel_gate import judge_parcels
 from assets.rules.tracking import check_digit
 from otto_pipelines.definitions import build_definitions
 from otto_pipelines.sandbox.config import SandboxConfig
@@ -28,6 +29,7 @@ from otto_pipelines.sandbox.stories import Story
 from otto_pipelines.sandbox.wms_model import Parcel
 from resources.finance import FinanceDatabase
 from resources.operating_model import OperatingModel, load_operating_model
+from resources.operations import fulfilment
 from resources.operations.database import OperationsDatabase
 from resources.operations.outbox import Outbox
 from resources.operations.schema import metadata, outbox
@@ -188,6 +190,13 @@ class Shop:
 
     def sync_shipments(self, **options: Any) -> Any:
         return self.run("sync_shipments", **options)
+
+    def judge(self) -> None:
+        """Read the warehouse's events and judge the parcels; nothing is reported yet."""
+        page, now = self.wms.poll_fulfilment(None, limit=1000), self.clock.now()
+        with self.db.write() as conn:
+            fulfilment.apply_events(conn, fulfilment.record_events(conn, page.events, now), now)
+        judge_parcels(self.db, self.model, now, datetime.now(UTC))
 
     def deliver(self, handler: Handler) -> dict[str, int]:
         """Deliver one kind without the asset around it."""

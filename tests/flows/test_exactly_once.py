@@ -36,7 +36,7 @@ def released(any_shop: Any) -> Any:
     any_shop.sync_orders()
     for order in orders:
         any_shop.dispatch(order)
-    any_shop.run("sync_shipments", only=["wms_fulfilment_events", "parcels"])
+    any_shop.judge()
     assert len(any_shop.outbox("otto_shipment")) == 12
     return any_shop
 

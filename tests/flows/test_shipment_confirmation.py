@@ -24,7 +24,7 @@ def released(shop: Any, lines: int = 2) -> tuple[SalesOrder, Any]:
     order = shop.new_order(lines=lines)
     shop.sync_orders()
     [parcel] = shop.dispatch(order)
-    shop.run("sync_shipments", only=["wms_fulfilment_events", "parcels"])
+    shop.judge()
     return order, parcel
 
 
