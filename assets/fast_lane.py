@@ -18,7 +18,7 @@ from resources.clock import Clock
 from resources.operating_model import OperatingModel
 from resources.operations import fulfilment, quarantine, watermarks
 from resources.operations.database import OperationsDatabase
-from resources.operations.outbox import Outbox
+from resources.operations.outbox import Outbox, due_count
 from resources.otto.client import OttoClient
 from resources.wms.port import WmsPort
 
@@ -54,8 +54,8 @@ class LaneReport:
 
     @property
     def needs_a_person(self) -> bool:
-        """Whether something was parked or refused: its check should be seen now."""
-        return bool(self.parcels["parked"] or self.shipments["refused"])
+        """Whether something was newly parked or refused: its check should be seen now."""
+        return bool(self.parcels["newly_parked"] or self.shipments["refused"])
 
 
 def work(lane: Lane, linger_seconds: float) -> LaneReport:
@@ -66,7 +66,7 @@ def work(lane: Lane, linger_seconds: float) -> LaneReport:
     quiet_at = time.monotonic() + linger_seconds
     while not report.needs_a_person and time.monotonic() < min(quiet_at, ends_at):
         time.sleep(LOOK_EVERY_SECONDS)
-        if _has_news(lane):
+        if _has_work(lane):
             one_round(lane, report)
             quiet_at = time.monotonic() + linger_seconds
     return report
@@ -79,7 +79,12 @@ def one_round(lane: Lane, report: LaneReport) -> None:
         pass
     outbox = Outbox(lane.operations, lane.model.outbox)
     gate = judge_parcels(lane.operations, lane.model, lane.clock.now(), datetime.now(UTC))
-    report.parcels.update(judged=gate.judged, released=gate.released, warned=gate.warned)
+    report.parcels.update(
+        judged=gate.judged,
+        released=gate.released,
+        newly_parked=gate.newly_parked,
+        warned=gate.warned,
+    )
     # Parcels that stay parked are judged again each round: the last figure counts, not the sum.
     report.parcels["parked"] = gate.parked
     report.shipments += deliver(
@@ -95,9 +100,12 @@ def one_round(lane: Lane, report: LaneReport) -> None:
     )
 
 
-def _has_news(lane: Lane) -> bool:
+def _has_work(lane: Lane) -> bool:
+    """Whether the warehouse has news, or a row that waited for another attempt is due."""
     with lane.operations.read() as conn:
         cursor = watermarks.get(conn, EVENTS_WATERMARK)
+        if due_count(conn, datetime.now(UTC), [otto_shipment.KIND, otto_cancellation.KIND]):
+            return True
     page = lane.wms.poll_fulfilment(cursor, limit=1)
     return bool(page.events or page.unreadable)
 

@@ -25,7 +25,8 @@ from resources.otto.wire import PartnerOrder
 SOURCE = "otto_orders"
 """Source of these rows in the quarantine."""
 
-ORDERS_PER_CHUNK = 2_000
+# Judging a batch costs the same 90 ms for 500 orders as for 5,000; memory grows with it.
+ORDERS_PER_CHUNK = 6_000
 FEWEST_BAD_FOR_BREAK = 20
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 

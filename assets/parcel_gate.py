@@ -31,11 +31,12 @@ WAITING = ("received", "parked")
 
 @dataclass(frozen=True)
 class GateOutcome:
-    """How many waiting parcels were judged, and how."""
+    """How many waiting parcels were judged, and how; `newly_parked` are among the parked."""
 
     judged: int = 0
     released: int = 0
     parked: int = 0
+    newly_parked: int = 0
     warned: int = 0
 
 
@@ -50,7 +51,7 @@ def judge_parcels(
         now: business time.
         outbox_now: real time, from which an outbox row is due.
     """
-    judged = released = warned = 0
+    judged = released = newly_parked = warned = 0
     with db.write() as conn:
         return_numbers.fill(
             conn, model.return_shipping.carrier, list(model.return_shipping.number_pool)
@@ -67,8 +68,10 @@ def judge_parcels(
                 enqueue_shipment(
                     conn, parcel["parcel_id"], parcel["order_ref"], result.ready, outbox_now
                 )
+            elif parcel["state"] != "parked":
+                newly_parked += 1
             _record(conn, parcel, facts, result, now)
-    return GateOutcome(judged, released, judged - released, warned)
+    return GateOutcome(judged, released, judged - released, newly_parked, warned)
 
 
 def parked_rows(db: OperationsDatabase) -> list[dict[str, Any]]:

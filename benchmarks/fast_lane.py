@@ -4,7 +4,7 @@ One Dagster daemon serves two code locations: ours and one with an empty asset. 
 a dispatch in the sandbox's warehouse until OTTO accepted the shipment, and an empty job from the
 sensor's request to the finished run. With --busy a backfill and reconciliations run all the while.
 
-    python -m benchmarks.fast_lane --trials 30 [--busy]
+    python -m benchmarks.fast_lane --trials 30 [--busy] [--linger 0]
 """
 
 import argparse
@@ -44,22 +44,25 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=30)
     parser.add_argument("--history", type=int, default=200, help="orders already in the world")
     parser.add_argument("--busy", action="store_true", help="backfill and reconcile meanwhile")
+    parser.add_argument("--linger", type=float, default=30.0, help="0: every dispatch meets no run")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        Bench(Path(name), stack, arguments.history).run(arguments.trials, arguments.busy)
+        bench = Bench(Path(name), stack, arguments.history, arguments.linger)
+        bench.run(arguments.trials, arguments.busy)
 
 
 class Bench:
     """The daemon, the two locations and the sandbox of one benchmark."""
 
-    def __init__(self, folder: Path, stack: ExitStack, history: int) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, history: int, linger: float) -> None:
         shared = credentials()
         start = datetime.now(UTC) - timedelta(days=3)
         flags = ["--orders", str(history), "--days", "2", "--start", start.isoformat()]
         flags += ["--speed", "1000000", "--transport-fault-rate", "0"]
         sandbox, addresses = start_sandbox(flags, shared, folder / "sandbox.log")
         stack.callback(_stop, sandbox)
-        self._place = prepare(folder, addresses, shared, _MODEL)
+        model = {"automation": {**_MODEL["automation"], "linger_seconds": linger}}
+        self._place = prepare(folder, addresses, shared, model)
         self._trigger = folder / "trigger"
         os.environ.update(self._place.environment, BENCHMARK_TRIGGER=str(self._trigger))
         self._world = httpx.Client(base_url=f"{addresses['otto']}/_sandbox", timeout=60)

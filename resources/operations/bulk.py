@@ -186,7 +186,8 @@ def _stored(column: sa.Column[Any], rows: Sequence[Row], conn: Connection) -> li
 def _utc_text(value: datetime) -> str:
     """SQLite's storage format of SQLAlchemy, `2026-11-20 15:04:00.000000`, without its detours."""
     _refuse_naive(value)
-    return value.astimezone(UTC).isoformat(" ", "microseconds")[:26]
+    utc = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return utc.isoformat(" ", "microseconds")[:26]
 
 
 def _refuse_naive(value: datetime | None) -> None:

@@ -28,6 +28,7 @@ _SAME_ITEM = sa.and_(
 _OTTO_CANCELLED = position_items.c.fulfilment_status.in_(
     ("CANCELLED_BY_PARTNER", "CANCELLED_BY_MARKETPLACE")
 )
+_OVER = ("confirmed", "ignored")
 _ITEM_KEY = position_items.c.sales_order_id + ":" + position_items.c.position_item_id
 
 
@@ -60,11 +61,11 @@ def items_given_up_by_wms(conn: sa.Connection, kind: str) -> list[tuple[str, str
 
 
 def cancellations_seen_at_otto(conn: sa.Connection, kind: str) -> list[tuple[str, str]]:
-    """(business key, status) of cancellations that wait for an effect which OTTO now shows."""
+    """(business key, status) of unfinished cancellations whose effect OTTO now shows."""
     query = (
         sa.select(outbox.c.business_key, position_items.c.fulfilment_status)
         .join(position_items, outbox.c.business_key == _ITEM_KEY)
-        .where(outbox.c.kind == kind, outbox.c.state == "sent", _OTTO_CANCELLED)
+        .where(outbox.c.kind == kind, outbox.c.state.not_in(_OVER), _OTTO_CANCELLED)
     )
     return [(key, status) for key, status in conn.execute(query)]
 

@@ -59,7 +59,7 @@ class Books:
         self._lines = _Rows(conn, wms_order_lines, ["order_ref", "line_id"], order_refs)
         self._parcels = _Rows(conn, parcels, ["parcel_id"], parcel_ids)
         self._parcel_lines: list[_Row] = []
-        self._refs_with_new_parcels: set[str] = set()
+        self._refs_with_parcels: set[str] = set()
 
     def knows(self, order_ref: str) -> bool:
         """Whether there is such an order already."""
@@ -94,9 +94,7 @@ class Books:
             line["short_reason"] = told.reason
 
     def receive_parcel(self, event: FulfilmentEvent, parcel: Parcel) -> None:
-        """Record a parcel once, with its numbers as they are; its lines have shipped."""
-        if (parcel.parcel_id,) in self._parcels.rows:
-            return
+        """Record a parcel with the numbers first told of it; the lines in it have shipped."""
         self._parcels.row(
             parcel.parcel_id,
             order_ref=event.order_ref,
@@ -109,7 +107,7 @@ class Books:
             shipped_at=parcel.shipped_at,
             state="received",
         )
-        self._refs_with_new_parcels.add(event.order_ref)
+        self._refs_with_parcels.add(event.order_ref)
         quantities: Counter[str] = Counter()
         for packed in parcel.lines:
             quantities[packed.line_id] += packed.quantity
@@ -149,8 +147,8 @@ class Books:
         self._lines.save(self._conn, self._now)
 
     def _packed(self) -> Iterator[tuple[_Row, int]]:
-        """Lines of orders with new parcels, each with its units over all parcels."""
-        for part in chunks(sorted(self._refs_with_new_parcels)):
+        """Lines of orders with parcels told of, each with its units over all parcels."""
+        for part in chunks(sorted(self._refs_with_parcels)):
             query = (
                 sa.select(
                     parcels.c.order_ref,

@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from resources.bindings import all_resources, open_clock
+from resources.bindings import all_resources
 from resources.clock import RemoteClock, SystemClock
 from resources.operations.database import OperationsDatabase, OperationsDatabaseError
 from resources.settings import SettingsError, settings_from_environment
@@ -53,12 +53,6 @@ def test_addresses_lose_their_last_slash_and_files_have_a_home(tmp_path: Path) -
     assert settings.state_dir == tmp_path
 
 
-def test_business_time_is_the_systems_unless_a_sandbox_gives_it() -> None:
-    assert isinstance(open_clock(settings_from_environment(COMPLETE)), SystemClock)
-    served = {**COMPLETE, "BUSINESS_CLOCK_URL": "http://127.0.0.1:9/clock"}
-    assert isinstance(open_clock(settings_from_environment(served)), RemoteClock)
-
-
 @pytest.fixture
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     example = Path(__file__).resolve().parents[2] / "operating_model.example.yaml"
@@ -80,6 +74,17 @@ def test_every_resource_opens_from_the_environment_alone(environment: Path) -> N
         assert opened.model.ship_from.city == "Dresden"
         assert opened.finance.path == environment / "finance.duckdb"
         assert [r for r in (repr(opened.otto), repr(opened.wms)) if SECRET in r or KEY in r] == []
+
+
+def test_business_time_is_the_systems_unless_a_sandbox_gives_it(
+    environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = {"clock": all_resources()["clock"]}
+    with dg.build_resources(clock) as opened:
+        assert isinstance(opened.clock, SystemClock)
+    monkeypatch.setenv("BUSINESS_CLOCK_URL", "http://127.0.0.1:9/clock")
+    with dg.build_resources(clock) as opened:
+        assert isinstance(opened.clock, RemoteClock)
 
 
 def test_a_run_without_credentials_says_which_are_missing(

@@ -8,6 +8,11 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
 
 from resources.operating_model import Automation
 from resources.operations import watermarks
@@ -73,13 +78,12 @@ def active_run(
     instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatus
 ) -> Iterator[None]:
     """A run in this state, until the block ends."""
-    queued = status is dg.DagsterRunStatus.QUEUED
-    # Only a daemon queues runs, and then they know their location: here an event says so.
-    run = dg.DagsterRun(job_name=job, status=dg.DagsterRunStatus.NOT_STARTED if queued else status)
+    # A run that waits in the queue knows where its job is defined.
+    location = RegisteredCodeLocationOrigin("otto_pipelines")
+    repository = RemoteRepositoryOrigin(location, "__repository__")
+    origin = RemoteJobOrigin(repository, job)
+    run = dg.DagsterRun(job_name=job, status=status, remote_job_origin=origin)
     instance.add_run(run)
-    if queued:
-        enqueued = dg.DagsterEvent(dg.DagsterEventType.RUN_ENQUEUED.value, job)
-        instance.run_storage.handle_run_event(run.run_id, enqueued)
     found = instance.get_run_by_id(run.run_id)
     assert found is not None
     assert found.status is status

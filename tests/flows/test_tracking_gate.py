@@ -22,6 +22,15 @@ def shipped(shop: Any, story: Story | None, lines: int = 1) -> tuple[Any, Any]:
     return order, parcel
 
 
+def rewritten(shop: Any, parcel: Any, **changes: Any) -> None:
+    """The warehouse reports the parcel once more, with other facts."""
+    with shop.world.turn() as world:
+        held = world.warehouse.orders[parcel.order_ref]
+        world.warehouse.feed.add(
+            "TRACKING_CHANGED", held, lines=[], parcels=[parcel.wire | changes], dispatch_id="D-1"
+        )
+
+
 @pytest.mark.parametrize(
     ("story", "rule"),
     [
@@ -89,9 +98,10 @@ def test_items_cancelled_at_otto_stay_out_of_a_mixed_parcel(failing_rows: Any, s
 
 def test_a_missing_return_number_is_taken_from_the_pool_once(shop: Any) -> None:
     _, parcel = shipped(shop, Story.RETURN_NUMBER_MISSING)
-    parcel.wire["tracking_number"] = None  # parked first, and so judged three times
+    rewritten(shop, parcel, tracking_number=None)
     for _ in range(2):
         shop.sync_shipments()
+        assert [row["state"] for row in shop.table("parcels")] == ["parked"]
     with shop.world.turn() as world:
         world.warehouse.correct_tracking(parcel)
     shop.sync_shipments()
@@ -109,6 +119,35 @@ def test_an_empty_pool_parks_the_parcel(failing_rows: Any, open_shop: Any, sqlit
     assert row["parcel_id"] == parcel.parcel_id
     assert "number_pool" in row["remedy"]
     assert shop.shipments() == []
+
+
+def test_a_wrong_check_digit_is_told_to_the_warehouse_and_not_to_otto(
+    failing_rows: Any, shop: Any
+) -> None:
+    _, parcel = shipped(shop, None)
+    rewritten(shop, parcel, carrier_code="DHL-PAKET", tracking_number="577546565073")
+    [row] = failing_rows(shop.sync_shipments(), "tracking_number_valid")
+    assert "'577546565073'" in row["reason"]
+    assert "check digit" in row["reason"]
+    assert shop.shipments() == []
+    rewritten(shop, parcel, carrier_code="DHL-PAKET", tracking_number="577546565072")
+    shop.sync_shipments()
+    assert [number for number, _ in shop.shipments()] == ["577546565072"]
+
+
+def test_a_parcel_whose_item_is_sent_already_is_parked_and_not_reported_again(
+    failing_rows: Any, shop: Any
+) -> None:
+    order = shop.new_order()
+    shop.sync_orders()
+    with shop.world.turn() as world:
+        world._send_in_portal(order)
+    shop.sync_orders()
+    shop.dispatch(order)
+    [row] = failing_rows(shop.sync_shipments(), "items_processable")
+    assert "1 of 1 items are SENT" in row["reason"]
+    assert len(shop.shipments()) == 1
+    assert shop.outbox("otto_shipment") == []
 
 
 def test_every_report_that_leaves_holds_all_facts(shop: Any) -> None:

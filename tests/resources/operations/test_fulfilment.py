@@ -286,6 +286,17 @@ def test_a_unit_told_by_snapshot_line_and_parcel_is_counted_once(
     assert [row["quantity_shipped"] for row in _all(operations_db, wms_order_lines)] == [1]
 
 
+def test_a_correction_that_overtakes_its_dispatch_keeps_its_number_and_gets_the_lines(
+    operations_db: OperationsDatabase,
+) -> None:
+    early = Parcel(parcel_id="p", lines=(), shipped_at=NOW, tracking_number="new")
+    _tell(operations_db, _event(EventKind.TRACKING_CHANGED, parcels=(early,)))
+    _tell(operations_db, _event(EventKind.DISPATCHED, parcels=(_parcel("p", "1"),)))
+    assert [row["tracking_number"] for row in _all(operations_db, parcels)] == ["new"]
+    assert [row["line_id"] for row in _all(operations_db, parcel_lines)] == ["1"]
+    assert _states(operations_db) == {"1": "SHIPPED"}
+
+
 def _set_parcel(db: OperationsDatabase, **values: Any) -> None:
     with db.write() as conn:
         conn.execute(sa.update(parcels).values(**values))

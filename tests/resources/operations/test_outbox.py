@@ -408,7 +408,8 @@ def _take_all(url: str) -> list[str]:
     outbox = Outbox(db, POLICY)
     taken: list[str] = []
     while leased := outbox.lease(["wms_order"], 3, NOW):
-        taken += [message.business_key for message in outbox.mark_sending(leased, NOW)]
+        assert len(outbox.mark_sending(leased, NOW)) == len(leased)
+        taken += [message.business_key for message in leased]
     db.close()
     return taken
 

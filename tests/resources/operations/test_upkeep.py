@@ -46,7 +46,7 @@ def test_a_cursor_always_moves(operations_db: OperationsDatabase, cursors: tuple
 
 
 def test_parallel_readers_leave_the_latest_time(operations_db: OperationsDatabase) -> None:
-    times = [(NOW + timedelta(minutes=n)).isoformat() for n in (3, 9, 1, 5, 7, 2)]
+    times = [(NOW + timedelta(minutes=n * 37 % 60)).isoformat() for n in range(60)]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda position: _move(operations_db, position), times))
     assert _position(operations_db) == max(times)

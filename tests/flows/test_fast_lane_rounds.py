@@ -1,0 +1,88 @@
+"""A run of the fast lane stays for further news, and leaves when a person should look."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from assets import fast_lane
+from otto_pipelines.sandbox.stories import Story
+
+LINGER = 1.5
+
+
+@pytest.fixture(autouse=True)
+def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast_lane, "LOOK_EVERY_SECONDS", 0.02)
+
+
+def work(shop: Any, linger: float = LINGER) -> fast_lane.LaneReport:
+    lane = fast_lane.Lane(
+        shop.db, shop.wms, shop.otto, shop.model, shop.clock, refresh_order=lambda order_id: None
+    )
+    return fast_lane.work(lane, linger)
+
+
+def looks(shop: Any) -> int:
+    wire = shop.sandbox.wms_wire
+    return sum(request.path == "/v1/fulfilment-events" for request in wire.requests)
+
+
+@contextmanager
+def soon(action: Callable[[], object]) -> Iterator[None]:
+    """Let something happen while the run stays."""
+    timer = threading.Timer(0.3, action)
+    timer.start()
+    yield
+    timer.join()
+
+
+def test_news_that_come_while_a_run_stays_reach_otto_by_that_run(shop: Any) -> None:
+    order = shop.new_order()
+    shop.sync_orders()
+    with soon(lambda: shop.dispatch(order)):
+        report = work(shop)
+    assert report.rounds > 1
+    assert report.shipments == {"confirmed": 1}
+    assert len(shop.shipments()) == 1
+
+
+def test_without_lingering_it_is_one_round(shop: Any) -> None:
+    assert work(shop, linger=0).rounds == 1
+    assert looks(shop) == 1
+
+
+def test_a_newly_parked_parcel_ends_the_run_so_that_its_check_is_seen(shop: Any) -> None:
+    order = shop.new_order(story=Story.TRACKING_MISSING)
+    shop.sync_orders()
+    shop.dispatch(order)
+    report = work(shop)
+    assert report.parcels["newly_parked"] == 1
+    assert looks(shop) == 1
+
+
+def test_a_parcel_parked_before_does_not_keep_a_run_from_staying(shop: Any) -> None:
+    bad, good = shop.new_order(story=Story.TRACKING_MISSING), shop.new_order()
+    shop.sync_orders()
+    shop.dispatch(bad)
+    work(shop)
+    with soon(lambda: shop.dispatch(good)):
+        report = work(shop)
+    assert report.parcels["parked"] == 1
+    assert report.parcels["newly_parked"] == 0
+    assert len(shop.shipments()) == 1
+
+
+def test_a_row_that_falls_due_while_a_run_stays_is_delivered_by_it(
+    open_shop: Any, sqlite_db: Any
+) -> None:
+    shop = open_shop(sqlite_db, outbox={"first_backoff_seconds": 0.2})
+    order = shop.new_order()
+    shop.sync_orders()
+    shop.dispatch(order)
+    shop.sandbox.otto_wire.lose("POST", "/v1/shipments")
+    report = work(shop)
+    assert report.shipments == {"unknown": 1, "confirmed_by_asking": 1}
+    assert len(shop.shipments()) == 1
