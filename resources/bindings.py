@@ -24,6 +24,8 @@ from resources.settings import (
 )
 from resources.wms.http import HttpWms
 
+LOOK_SECONDS = 5.0
+
 
 def settings() -> Settings:
     """Read the environment now (never at import)."""
@@ -84,6 +86,17 @@ def wms_resource(_: dg.InitResourceContext) -> Generator[HttpWms]:
         yield client
 
 
+@dg.resource(description="The warehouse, for a quick look by a sensor.")
+def wms_look_resource(_: dg.InitResourceContext) -> Generator[HttpWms]:
+    """Open it with one short attempt per call: a sensor's tick may not take a minute."""
+    config = settings()
+    model = load_operating_model(config.operating_model_path)
+    brief = {"attempts": 1, "timeout_seconds": min(model.http.timeout_seconds, LOOK_SECONDS)}
+    hurried = model.model_copy(update={"http": model.http.model_copy(update=brief)})
+    with open_wms(config, hurried) as client:
+        yield client
+
+
 @dg.resource(description="The operations database: what was seen and done.")
 def operations_resource(_: dg.InitResourceContext) -> Generator[OperationsDatabase]:
     """Open for a run, close after it."""
@@ -112,6 +125,7 @@ def all_resources() -> dict[str, dg.ResourceDefinition]:
         "model": model_resource,
         "otto": otto_resource,
         "wms": wms_resource,
+        "wms_look": wms_look_resource,
         "operations": operations_resource,
         "finance": finance_resource,
         "clock": clock_resource,

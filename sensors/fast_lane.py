@@ -16,11 +16,13 @@ from resources.operations.database import OperationsDatabase
 from resources.operations.outbox import due_count
 from resources.wms.port import WmsError, WmsPort
 from sensors.lanes import submit_orders, sync_shipments
-from sensors.schedules import is_active
+from sensors.runs import failed_recently, is_active
 
 # Below the 60 s that Dagster allows one evaluation.
 LOOK_SECONDS = 45.0
 PAUSE_SECONDS = 0.3
+# While the fast lane fails (OTTO is down), news wait: a run a second would help nobody.
+PAUSE_AFTER_FAILURE = timedelta(seconds=60)
 
 # Rows that the run which wrote them is about to deliver are not ours to chase.
 SETTLING = timedelta(seconds=10)
@@ -43,12 +45,15 @@ def build_sensors(automation: Automation) -> list[dg.SensorDefinition]:
     )
     def warehouse_news(
         context: dg.SensorEvaluationContext,
-        wms: dg.ResourceParam[WmsPort],
+        wms_look: dg.ResourceParam[WmsPort],
         operations: dg.ResourceParam[OperationsDatabase],
     ) -> dg.RunRequest | dg.SkipReason:
+        if failed_recently(context.instance, sync_shipments.name, PAUSE_AFTER_FAILURE):
+            return dg.SkipReason("the last run of the fast lane failed; it is tried again soon")
         until = time.monotonic() + LOOK_SECONDS
         while True:
-            if not is_active(context.instance, sync_shipments.name) and _has_news(wms, operations):
+            idle = not is_active(context.instance, sync_shipments.name)
+            if idle and _has_news(wms_look, operations):
                 return dg.RunRequest(run_config=_lingering(automation.linger_seconds))
             if time.monotonic() > until:
                 return dg.SkipReason("no news from the warehouse")

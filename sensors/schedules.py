@@ -5,19 +5,7 @@ import dagster as dg
 from assets.partitions import order_days
 from resources.operating_model import Automation
 from sensors.lanes import erase_personal_data, reconcile, sync_orders
-
-_ACTIVE = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
-
-
-def is_active(instance: dg.DagsterInstance, job_name: str) -> bool:
-    """Whether a run of this job waits or runs."""
-    runs = dg.RunsFilter(job_name=job_name, statuses=_ACTIVE)
-    return instance.get_runs_count(runs) > 0
+from sensors.runs import is_active
 
 
 def build_schedules(automation: Automation) -> list[dg.ScheduleDefinition]:

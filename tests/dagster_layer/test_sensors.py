@@ -112,7 +112,7 @@ def test_news_of_the_warehouse_request_a_run(
     db: OperationsDatabase, instance: dg.DagsterInstance, news: FulfilmentPage
 ) -> None:
     assert isinstance(
-        look("warehouse_news", instance, wms=Feed(news), operations=db), dg.RunRequest
+        look("warehouse_news", instance, wms_look=Feed(news), operations=db), dg.RunRequest
     )
 
 
@@ -122,7 +122,7 @@ def test_the_look_starts_where_the_last_run_ended(
     with db.write() as conn:
         watermarks.set(conn, "wms_fulfilment", "c1", NOW)
     feed = Feed(page())
-    outcome = look("warehouse_news", instance, wms=feed, operations=db)
+    outcome = look("warehouse_news", instance, wms_look=feed, operations=db)
     assert isinstance(outcome, dg.SkipReason)
     assert set(feed.cursors) == {"c1"}
     assert len(feed.cursors) > 1, "it looks again within its tick"
@@ -140,7 +140,7 @@ def test_the_look_starts_where_the_last_run_ended(
 def test_no_second_run_is_requested_while_one_waits_or_runs(
     db: OperationsDatabase, instance: dg.DagsterInstance, status: dg.DagsterRunStatus
 ) -> None:
-    resources = {"wms": Feed(page(EVENT)), "operations": db}
+    resources = {"wms_look": Feed(page(EVENT)), "operations": db}
     with active_run(instance, sync_shipments.name, status):
         assert isinstance(look("warehouse_news", instance, **resources), dg.SkipReason)
     assert isinstance(look("warehouse_news", instance, **resources), dg.RunRequest)
@@ -149,8 +149,18 @@ def test_no_second_run_is_requested_while_one_waits_or_runs(
 def test_a_run_of_another_job_does_not_hold_a_dispatch_back(
     db: OperationsDatabase, instance: dg.DagsterInstance
 ) -> None:
-    resources = {"wms": Feed(page(EVENT)), "operations": db}
+    resources = {"wms_look": Feed(page(EVENT)), "operations": db}
     with active_run(instance, "reconcile", dg.DagsterRunStatus.STARTED):
+        assert isinstance(look("warehouse_news", instance, **resources), dg.RunRequest)
+
+
+def test_after_a_failed_run_news_wait_a_while(
+    db: OperationsDatabase, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resources = {"wms_look": Feed(page(EVENT)), "operations": db}
+    with active_run(instance, sync_shipments.name, dg.DagsterRunStatus.FAILURE):
+        assert isinstance(look("warehouse_news", instance, **resources), dg.SkipReason)
+        monkeypatch.setattr(fast_lane, "PAUSE_AFTER_FAILURE", timedelta(0))
         assert isinstance(look("warehouse_news", instance, **resources), dg.RunRequest)
 
 
@@ -159,7 +169,7 @@ def test_a_look_that_fails_is_a_failed_tick_and_not_silence(
 ) -> None:
     feed = Feed(WmsRetryable("the WMS at http://wms.example did not answer"))
     with pytest.raises(dg.Failure, match="did not answer"):
-        look("warehouse_news", instance, wms=feed, operations=db)
+        look("warehouse_news", instance, wms_look=feed, operations=db)
 
 
 def put(db: OperationsDatabase, kind: str, due: datetime) -> None:
