@@ -52,11 +52,6 @@ class LaneReport:
     shipments: Counter[str] = field(default_factory=Counter)
     cancellations: Counter[str] = field(default_factory=Counter)
 
-    @property
-    def needs_a_person(self) -> bool:
-        """Whether something was newly parked or refused: its check should be seen now."""
-        return bool(self.parcels["newly_parked"] or self.shipments["refused"])
-
 
 def work(lane: Lane, linger_seconds: float) -> LaneReport:
     """Work until nothing has happened for `linger_seconds` (0: one round)."""
@@ -64,7 +59,7 @@ def work(lane: Lane, linger_seconds: float) -> LaneReport:
     ends_at = time.monotonic() + LONGEST_RUN_SECONDS
     one_round(lane, report)
     quiet_at = time.monotonic() + linger_seconds
-    while not report.needs_a_person and time.monotonic() < min(quiet_at, ends_at):
+    while time.monotonic() < min(quiet_at, ends_at):
         time.sleep(LOOK_EVERY_SECONDS)
         if _has_work(lane):
             one_round(lane, report)
@@ -82,7 +77,6 @@ def one_round(lane: Lane, report: LaneReport) -> None:
     report.parcels.update(
         judged=gate.judged,
         released=gate.released,
-        newly_parked=gate.newly_parked,
         warned=gate.warned,
     )
     # Parcels that stay parked are judged again each round: the last figure counts, not the sum.

@@ -1,8 +1,8 @@
 """Assets of the fast lane: warehouse events, parcels judged, shipments and cancellations at OTTO.
 
 Belongs here: the Dagster shell. It is one step for four assets, since a dispatch must not wait for
-the start of a step; the checks are written after OTTO has been told. What a round does stands in
-`assets.fast_lane`, the gate's rules in `assets.rules.shipment_gate`.
+the start of a step. What a round does stands in `assets.fast_lane`; the checks stand in
+`assets.fulfilment_checks`, since a run that stays for news would keep them open as long.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,14 +10,9 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 
 from assets import fast_lane
-from assets.outbound import otto_cancellation, otto_shipment
-from assets.outbox_report import outbox_rows
-from assets.parcel_gate import parked_rows
-from assets.reporting import check_result, numbers
-from assets.rules.shipment_gate import GATE_RULES
+from assets.reporting import numbers
 from resources.clock import Clock
 from resources.operating_model import OperatingModel
-from resources.operations import quarantine
 from resources.operations.database import OperationsDatabase
 from resources.operations.sync_log import SyncLog
 from resources.otto.client import OttoClient
@@ -30,26 +25,6 @@ EVENTS, PARCELS, SHIPMENTS, CANCELLATIONS = (
     "otto_shipments",
     "otto_cancellations",
 )
-
-_READABLE = dg.AssetCheckSpec(
-    fast_lane.READABLE,
-    asset=EVENTS,
-    description="Every event of the warehouse follows the port's contract.",
-)
-_CONFIRMED = dg.AssetCheckSpec(
-    "shipments_accepted_by_otto",
-    asset=SHIPMENTS,
-    description="OTTO accepted every parcel that the tracking gate released.",
-)
-_CANCELLED = dg.AssetCheckSpec(
-    "cancellations_accepted_by_otto",
-    asset=CANCELLATIONS,
-    description="OTTO carries out every cancellation of a unit that the warehouse gave up.",
-)
-_GATE = [
-    dg.AssetCheckSpec(name, asset=PARCELS, description=f"Tracking gate: {meaning}.")
-    for name, meaning in GATE_RULES.items()
-]
 
 
 class LaneConfig(dg.Config):
@@ -111,7 +86,6 @@ class LaneConfig(dg.Config):
             ),
         ),
     ],
-    check_specs=[_READABLE, *_GATE, _CONFIRMED, _CANCELLED],
 )
 def fulfilment(
     context: dg.AssetExecutionContext,
@@ -121,7 +95,7 @@ def fulfilment(
     operations: dg.ResourceParam[OperationsDatabase],
     model: dg.ResourceParam[OperatingModel],
     clock: dg.ResourceParam[Clock],
-) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+) -> Iterator[dg.MaterializeResult]:
     """Bring the warehouse's news to OTTO, then report."""
 
     def refresh(sales_order_id: str) -> None:
@@ -145,7 +119,6 @@ def fulfilment(
     yield _result(PARCELS, _prefixed("parcels", report.parcels))
     yield _result(SHIPMENTS, {"shipments": report.shipments.total(), **report.shipments})
     yield _result(CANCELLATIONS, _prefixed("cancellations", report.cancellations))
-    yield from _checks(operations)
 
 
 def _prefixed(name: str, counts: Mapping[str, int]) -> dict[str, int]:
@@ -154,37 +127,3 @@ def _prefixed(name: str, counts: Mapping[str, int]) -> dict[str, int]:
 
 def _result(asset: str, counts: Mapping[str, int]) -> dg.MaterializeResult:
     return dg.MaterializeResult(asset_key=asset, metadata=numbers(counts))
-
-
-def _checks(operations: OperationsDatabase) -> Iterator[dg.AssetCheckResult]:
-    with operations.read() as conn:
-        unreadable = quarantine.open_rows(conn, fast_lane.EVENTS)
-    yield check_result(
-        _READABLE,
-        failing=[
-            {"event": row["business_key"], "why": row["shown"], "owner": row["owner"]}
-            for row in unreadable
-        ],
-        remedy="Ask the WMS's vendor to correct the record, then read it again.",
-    )
-    refused = parked_rows(operations)
-    for spec in _GATE:
-        yield check_result(
-            spec,
-            failing=[
-                {key: row[key] for key in row if key not in {"rule", "state"}}
-                for row in refused
-                if row["rule"] == spec.name
-            ],
-            remedy="Correct it in the WMS or the operating model; the parcel then goes by itself.",
-        )
-    yield check_result(
-        _CONFIRMED,
-        failing=outbox_rows(operations, otto_shipment.KIND),
-        remedy="Correct what OTTO names, then: otto-pipelines errors retry",
-    )
-    yield check_result(
-        _CANCELLED,
-        failing=outbox_rows(operations, otto_cancellation.KIND),
-        remedy="Cancel the item in OTTO Partner Connect, then: otto-pipelines errors retry",
-    )

@@ -31,12 +31,11 @@ WAITING = ("received", "parked")
 
 @dataclass(frozen=True)
 class GateOutcome:
-    """How many waiting parcels were judged, and how; `newly_parked` are among the parked."""
+    """How many waiting parcels were judged, and how."""
 
     judged: int = 0
     released: int = 0
     parked: int = 0
-    newly_parked: int = 0
     warned: int = 0
 
 
@@ -51,7 +50,7 @@ def judge_parcels(
         now: business time.
         outbox_now: real time, from which an outbox row is due.
     """
-    judged = released = newly_parked = warned = 0
+    judged = released = warned = 0
     with db.write() as conn:
         return_numbers.fill(
             conn, model.return_shipping.carrier, list(model.return_shipping.number_pool)
@@ -68,10 +67,8 @@ def judge_parcels(
                 enqueue_shipment(
                     conn, parcel["parcel_id"], parcel["order_ref"], result.ready, outbox_now
                 )
-            elif parcel["state"] != "parked":
-                newly_parked += 1
             _record(conn, parcel, facts, result, now)
-    return GateOutcome(judged, released, judged - released, newly_parked, warned)
+    return GateOutcome(judged, released, judged - released, warned)
 
 
 def parked_rows(db: OperationsDatabase) -> list[dict[str, Any]]:

@@ -140,7 +140,7 @@ class Bench:
         subprocess.run([command, "sync", "orders"], check=True, stdout=subprocess.DEVNULL)
         quiet_since = time.monotonic()
         while time.monotonic() - quiet_since < 20:
-            if self._active("sync_shipments"):
+            if self._active("fast_lane"):
                 quiet_since = time.monotonic()
             time.sleep(0.5)
         return [order["sales_order_id"] for order in made]

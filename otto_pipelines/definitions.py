@@ -10,13 +10,14 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets import fulfilment, orders, reconciled, retention, warehouse
+from assets import fulfilment, fulfilment_checks, orders, reconciled, retention, warehouse
 from resources.bindings import all_resources
 from resources.operating_model import Automation, load_operating_model
-from sensors.fast_lane import build_sensors
+from sensors.fast_lane import build_fast_lane
 from sensors.follow_up import build_follow_up
 from sensors.lanes import JOBS
 from sensors.schedules import build_schedules
+from sensors.waiting_rows import build_waiting_rows
 
 ASSETS = (
     orders.otto_orders,
@@ -40,9 +41,10 @@ def build_definitions(
     when = automation or Automation()
     return dg.Definitions(
         assets=ASSETS,
+        asset_checks=[fulfilment_checks.fulfilment_checks],
         jobs=JOBS,
         schedules=build_schedules(when),
-        sensors=[*build_sensors(when), build_follow_up(when)],
+        sensors=[build_fast_lane(when), *build_waiting_rows(when), build_follow_up(when)],
         resources={**all_resources(), **(resources or {})},
         # One process per run: starting a process per step costs seconds, and the steps are short.
         executor=dg.in_process_executor,

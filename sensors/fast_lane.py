@@ -1,4 +1,4 @@
-"""The fast lane: look for news of the warehouse and for due outbox rows, then request a run.
+"""The fast lane: look for news of the warehouse, then request a run.
 
 Belongs here: looking. A sensor that looks once per tick would answer within the daemon's loop of
 five seconds; this one keeps looking inside its tick, so a dispatch is seen within half a second.
@@ -6,16 +6,15 @@ The work itself is done by the run.
 """
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import dagster as dg
 
 from resources.operating_model import Automation
 from resources.operations import watermarks
 from resources.operations.database import OperationsDatabase
-from resources.operations.outbox import due_count
 from resources.wms.port import WmsError, WmsPort
-from sensors.lanes import submit_orders, sync_shipments
+from sensors.lanes import fast_lane
 from sensors.runs import failed_recently, is_active
 
 # Below the 60 s that Dagster allows one evaluation.
@@ -24,21 +23,16 @@ PAUSE_SECONDS = 0.3
 # While the fast lane fails (OTTO is down), news wait: a run a second would help nobody.
 PAUSE_AFTER_FAILURE = timedelta(seconds=60)
 
-# Rows that the run which wrote them is about to deliver are not ours to chase.
-SETTLING = timedelta(seconds=10)
-_OTTO_KINDS = ["otto_shipment", "otto_cancellation"]
-_WMS_KINDS = ["wms_order", "wms_cancellation"]
 
-
-def build_sensors(automation: Automation) -> list[dg.SensorDefinition]:
-    """Build the sensors, running or stopped as the operating model says."""
+def build_fast_lane(automation: Automation) -> dg.SensorDefinition:
+    """Build the sensor, running or stopped as the operating model says."""
     status = (
         dg.DefaultSensorStatus.RUNNING if automation.enabled else dg.DefaultSensorStatus.STOPPED
     )
 
     @dg.sensor(
         name="warehouse_news",
-        job=sync_shipments,
+        job=fast_lane,
         minimum_interval_seconds=1,
         default_status=status,
         description="Requests a run as soon as the warehouse reports a pick, short or dispatch.",
@@ -48,41 +42,18 @@ def build_sensors(automation: Automation) -> list[dg.SensorDefinition]:
         wms_look: dg.ResourceParam[WmsPort],
         operations: dg.ResourceParam[OperationsDatabase],
     ) -> dg.RunRequest | dg.SkipReason:
-        if failed_recently(context.instance, sync_shipments.name, PAUSE_AFTER_FAILURE):
+        if failed_recently(context.instance, fast_lane.name, PAUSE_AFTER_FAILURE):
             return dg.SkipReason("the last run of the fast lane failed; it is tried again soon")
         until = time.monotonic() + LOOK_SECONDS
         while True:
-            idle = not is_active(context.instance, sync_shipments.name)
+            idle = not is_active(context.instance, fast_lane.name)
             if idle and _has_news(wms_look, operations):
                 return dg.RunRequest(run_config=_lingering(automation.linger_seconds))
             if time.monotonic() > until:
                 return dg.SkipReason("no news from the warehouse")
             time.sleep(PAUSE_SECONDS)
 
-    @dg.sensor(
-        name="outbox_due",
-        jobs=[sync_shipments, submit_orders],
-        minimum_interval_seconds=10,
-        default_status=status,
-        description="Requests a run when outbox rows wait for another attempt.",
-    )
-    def outbox_due(
-        context: dg.SensorEvaluationContext, operations: dg.ResourceParam[OperationsDatabase]
-    ) -> dg.SensorResult | dg.SkipReason:
-        before = datetime.now(UTC) - SETTLING
-        with operations.read() as conn:
-            due = {
-                sync_shipments.name: due_count(conn, before, _OTTO_KINDS),
-                submit_orders.name: due_count(conn, before, _WMS_KINDS),
-            }
-        wanted = [
-            name for name, rows in due.items() if rows and not is_active(context.instance, name)
-        ]
-        if not wanted:
-            return dg.SkipReason("no outbox row is due, or its run is under way")
-        return dg.SensorResult(run_requests=[dg.RunRequest(job_name=name) for name in wanted])
-
-    return [warehouse_news, outbox_due]
+    return warehouse_news
 
 
 def _lingering(seconds: float) -> dg.RunConfig:

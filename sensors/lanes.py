@@ -22,13 +22,27 @@ submit_orders = dg.define_asset_job(
     description="Hand over orders and cancellations that wait in the outbox.",
 )
 
+_WAY_BACK = dg.AssetSelection.assets(
+    "wms_fulfilment_events", "parcels", "otto_shipments", "otto_cancellations"
+)
+
 sync_shipments = dg.define_asset_job(
     "sync_shipments",
-    selection=dg.AssetSelection.assets(
-        "wms_fulfilment_events", "parcels", "otto_shipments", "otto_cancellations"
-    ),
+    selection=_WAY_BACK,
+    description="Bring dispatches, shorts and cancellations of the warehouse to OTTO, and check.",
+)
+
+fast_lane = dg.define_asset_job(
+    "fast_lane",
+    selection=_WAY_BACK.without_checks(),
     tags=FAST,
-    description="Bring dispatches, shorts and cancellations of the warehouse to OTTO.",
+    description="The same as sync_shipments without checks: stays for further news.",
+)
+
+check_shipments = dg.define_asset_job(
+    "check_shipments",
+    selection=_WAY_BACK - _WAY_BACK.without_checks(),
+    description="Judge parcels and shipments by their rules.",
 )
 
 reconcile = dg.define_asset_job(
@@ -46,4 +60,12 @@ erase_personal_data = dg.define_asset_job(
     description="Erase raw pages and addresses that nobody needs any more.",
 )
 
-JOBS = (sync_orders, submit_orders, sync_shipments, reconcile, erase_personal_data)
+JOBS = (
+    sync_orders,
+    submit_orders,
+    sync_shipments,
+    fast_lane,
+    check_shipments,
+    reconcile,
+    erase_personal_data,
+)

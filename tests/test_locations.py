@@ -136,5 +136,5 @@ def test_every_job_has_a_description_and_the_lane_it_belongs_to(
     }
     assert jobs.keys() >= JOBS
     assert [name for name, job in jobs.items() if not job.description] == []
-    assert jobs["sync_shipments"].tags["otto_pipelines/lane"] == "fast"
+    assert jobs["fast_lane"].tags["otto_pipelines/lane"] == "fast"
     assert jobs["reconcile"].tags["otto_pipelines/lane"] == "bulk"

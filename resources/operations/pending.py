@@ -8,7 +8,9 @@ import sqlalchemy as sa
 
 from resources.operations.schema import (
     outbox,
+    parcels,
     position_items,
+    quarantine,
     wms_order_lines,
     wms_orders,
 )
@@ -78,3 +80,18 @@ def orders_absent_from_wms(conn: sa.Connection) -> list[str]:
         .order_by(wms_orders.c.order_ref)
     )
     return list(conn.scalars(query))
+
+
+def exceptions_fingerprint(conn: sa.Connection) -> str:
+    """Some text that changes whenever what waits for a person changes."""
+    parked = sa.select(sa.func.count(), sa.func.max(parcels.c.recorded_at)).where(
+        parcels.c.parked_rules.is_not(None)
+    )
+    stuck = sa.select(sa.func.count(), sa.func.max(outbox.c.recorded_at)).where(
+        outbox.c.state.in_(("failed", "blocked"))
+    )
+    held = sa.select(sa.func.count(), sa.func.max(quarantine.c.last_seen_at)).where(
+        quarantine.c.resolved_at.is_(None)
+    )
+    found = [conn.execute(query).one() for query in (parked, stuck, held)]
+    return "; ".join(f"{count} until {latest}" for count, latest in found)

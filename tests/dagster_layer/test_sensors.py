@@ -24,9 +24,10 @@ from resources.wms.port import (
     FulfilmentPage,
     WmsRetryable,
 )
-from sensors import fast_lane
-from sensors.lanes import sync_orders, sync_shipments
+from sensors import fast_lane, lanes
+from sensors.lanes import sync_orders
 from sensors.schedules import build_schedules
+from sensors.waiting_rows import build_waiting_rows
 
 NOW = datetime(2026, 6, 8, 10, tzinfo=UTC)
 EVENT = FulfilmentEvent(event_id="e1", kind=EventKind.PICKED, occurred_at=NOW, order_ref="o1")
@@ -92,7 +93,8 @@ def active_run(
 
 
 def sensor(name: str) -> dg.SensorDefinition:
-    return next(s for s in fast_lane.build_sensors(Automation()) if s.name == name)
+    built = [fast_lane.build_fast_lane(Automation()), *build_waiting_rows(Automation())]
+    return next(s for s in built if s.name == name)
 
 
 def look(name: str, instance: dg.DagsterInstance, **resources: Any) -> Any:
@@ -141,7 +143,7 @@ def test_no_second_run_is_requested_while_one_waits_or_runs(
     db: OperationsDatabase, instance: dg.DagsterInstance, status: dg.DagsterRunStatus
 ) -> None:
     resources = {"wms_look": Feed(page(EVENT)), "operations": db}
-    with active_run(instance, sync_shipments.name, status):
+    with active_run(instance, lanes.fast_lane.name, status):
         assert isinstance(look("warehouse_news", instance, **resources), dg.SkipReason)
     assert isinstance(look("warehouse_news", instance, **resources), dg.RunRequest)
 
@@ -158,7 +160,7 @@ def test_after_a_failed_run_news_wait_a_while(
     db: OperationsDatabase, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resources = {"wms_look": Feed(page(EVENT)), "operations": db}
-    with active_run(instance, sync_shipments.name, dg.DagsterRunStatus.FAILURE):
+    with active_run(instance, lanes.fast_lane.name, dg.DagsterRunStatus.FAILURE):
         assert isinstance(look("warehouse_news", instance, **resources), dg.SkipReason)
         monkeypatch.setattr(fast_lane, "PAUSE_AFTER_FAILURE", timedelta(0))
         assert isinstance(look("warehouse_news", instance, **resources), dg.RunRequest)
@@ -183,6 +185,43 @@ def put(db: OperationsDatabase, kind: str, due: datetime) -> None:
             priority=1,
             now=due,
         )
+
+
+def test_due_rows_are_left_to_a_run_of_the_fast_lane_that_stays(
+    db: OperationsDatabase, instance: dg.DagsterInstance
+) -> None:
+    put(db, "otto_shipment", datetime.now(UTC) - timedelta(minutes=1))
+    with active_run(instance, lanes.fast_lane.name, dg.DagsterRunStatus.STARTED):
+        assert isinstance(look("outbox_due", instance, operations=db), dg.SkipReason)
+
+
+def test_findings_request_the_checks_once_per_change(
+    db: OperationsDatabase, instance: dg.DagsterInstance
+) -> None:
+    def look_again(cursor: str | None) -> Any:
+        resources = {"operations": db}
+        with dg.build_sensor_context(
+            instance=instance, resources=resources, cursor=cursor
+        ) as context:
+            return sensor("findings")(context)
+
+    first = look_again(None)
+    assert isinstance(look_again(first.cursor), dg.SkipReason)
+    with db.write() as conn:
+        enqueue(
+            conn,
+            kind="otto_shipment",
+            business_key="p1",
+            order_ref="o1",
+            payload={},
+            priority=1,
+            now=NOW,
+            state="blocked",
+            reason="a rule",
+        )
+    second = look_again(first.cursor)
+    assert len(second.run_requests) == 1
+    assert isinstance(look_again(second.cursor), dg.SkipReason)
 
 
 @pytest.mark.parametrize(

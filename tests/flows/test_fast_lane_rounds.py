@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from assets import fast_lane
-from otto_pipelines.sandbox.stories import Story
 
 LINGER = 1.5
 
@@ -52,27 +51,6 @@ def test_news_that_come_while_a_run_stays_reach_otto_by_that_run(shop: Any) -> N
 def test_without_lingering_it_is_one_round(shop: Any) -> None:
     assert work(shop, linger=0).rounds == 1
     assert looks(shop) == 1
-
-
-def test_a_newly_parked_parcel_ends_the_run_so_that_its_check_is_seen(shop: Any) -> None:
-    order = shop.new_order(story=Story.TRACKING_MISSING)
-    shop.sync_orders()
-    shop.dispatch(order)
-    report = work(shop)
-    assert report.parcels["newly_parked"] == 1
-    assert looks(shop) == 1
-
-
-def test_a_parcel_parked_before_does_not_keep_a_run_from_staying(shop: Any) -> None:
-    bad, good = shop.new_order(story=Story.TRACKING_MISSING), shop.new_order()
-    shop.sync_orders()
-    shop.dispatch(bad)
-    work(shop)
-    with soon(lambda: shop.dispatch(good)):
-        report = work(shop)
-    assert report.parcels["parked"] == 1
-    assert report.parcels["newly_parked"] == 0
-    assert len(shop.shipments()) == 1
 
 
 def test_a_row_that_falls_due_while_a_run_stays_is_delivered_by_it(

@@ -1,0 +1,77 @@
+"""Checks of the way back to OTTO: events readable, the tracking gate's rules, what OTTO refused.
+
+Belongs here: the checks' names, meanings and rows. They look at what the operations database holds,
+so they may run at any time, with the assets or without them.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assets import fast_lane
+from assets.fulfilment import CANCELLATIONS, EVENTS, PARCELS, SHIPMENTS
+from assets.outbound import otto_cancellation, otto_shipment
+from assets.outbox_report import outbox_rows
+from assets.parcel_gate import parked_rows
+from assets.reporting import check_result
+from assets.rules.shipment_gate import GATE_RULES
+from resources.operations import quarantine
+from resources.operations.database import OperationsDatabase
+
+_READABLE = dg.AssetCheckSpec(
+    fast_lane.READABLE,
+    asset=EVENTS,
+    description="Every event of the warehouse follows the port's contract.",
+)
+_CONFIRMED = dg.AssetCheckSpec(
+    "shipments_accepted_by_otto",
+    asset=SHIPMENTS,
+    description="OTTO accepted every parcel that the tracking gate released.",
+)
+_CANCELLED = dg.AssetCheckSpec(
+    "cancellations_accepted_by_otto",
+    asset=CANCELLATIONS,
+    description="OTTO carries out every cancellation of a unit that the warehouse gave up.",
+)
+_GATE = [
+    dg.AssetCheckSpec(name, asset=PARCELS, description=f"Tracking gate: {meaning}.")
+    for name, meaning in GATE_RULES.items()
+]
+
+
+@dg.multi_asset_check(name="fulfilment_checks", specs=[_READABLE, *_GATE, _CONFIRMED, _CANCELLED])
+def fulfilment_checks(
+    operations: dg.ResourceParam[OperationsDatabase],
+) -> Iterator[dg.AssetCheckResult]:
+    """Judge each rule by all that waits now, not only by the rows of one run."""
+    with operations.read() as conn:
+        unreadable = quarantine.open_rows(conn, fast_lane.EVENTS)
+    yield check_result(
+        _READABLE,
+        failing=[
+            {"event": row["business_key"], "why": row["shown"], "owner": row["owner"]}
+            for row in unreadable
+        ],
+        remedy="Ask the WMS's vendor to correct the record, then read it again.",
+    )
+    refused = parked_rows(operations)
+    for spec in _GATE:
+        yield check_result(
+            spec,
+            failing=[
+                {key: row[key] for key in row if key not in {"rule", "state"}}
+                for row in refused
+                if row["rule"] == spec.name
+            ],
+            remedy="Correct it in the WMS or the operating model; the parcel then goes by itself.",
+        )
+    yield check_result(
+        _CONFIRMED,
+        failing=outbox_rows(operations, otto_shipment.KIND),
+        remedy="Correct what OTTO names, then: otto-pipelines errors retry",
+    )
+    yield check_result(
+        _CANCELLED,
+        failing=outbox_rows(operations, otto_cancellation.KIND),
+        remedy="Cancel the item in OTTO Partner Connect, then: otto-pipelines errors retry",
+    )
