@@ -20,7 +20,7 @@ from resources.operations import fulfilment, quarantine, watermarks
 from resources.operations.database import OperationsDatabase
 from resources.operations.outbox import Outbox, due_count
 from resources.otto.client import OttoClient
-from resources.wms.port import WmsPort
+from resources.wms.port import FulfilmentPage, WmsPort
 
 EVENTS = "wms_events"
 EVENTS_WATERMARK = "wms_fulfilment"
@@ -72,26 +72,31 @@ def one_round(lane: Lane, report: LaneReport) -> None:
     report.rounds += 1
     while _read_page(lane, report.events):
         pass
+    if _tell_of_parcels(lane, report)["blocked"]:
+        # OTTO cancelled an item at the last moment: the gate lets the rest of the parcel go.
+        _tell_of_parcels(lane, report)
     outbox = Outbox(lane.operations, lane.model.outbox)
-    gate = judge_parcels(lane.operations, lane.model, lane.clock.now(), datetime.now(UTC))
-    report.parcels.update(
-        judged=gate.judged,
-        released=gate.released,
-        warned=gate.warned,
-    )
-    # Parcels that stay parked are judged again each round: the last figure counts, not the sum.
-    report.parcels["parked"] = gate.parked
-    report.shipments += deliver(
-        outbox,
-        otto_shipment.OttoShipmentHandler(lane.operations, lane.otto, lane.refresh_order),
-        lane.model.outbox,
-    )
     if lane.model.short_pick.cancel_at_otto:
         queued = otto_cancellation.enqueue_cancellations(lane.operations, datetime.now(UTC))
         report.cancellations["queued"] += queued
     report.cancellations += deliver(
         outbox, otto_cancellation.OttoCancellationHandler(lane.otto), lane.model.outbox
     )
+
+
+def _tell_of_parcels(lane: Lane, report: LaneReport) -> Counter[str]:
+    """Judge what waits at the gate and report what it releases; returns what came of that."""
+    gate = judge_parcels(lane.operations, lane.model, lane.clock.now(), datetime.now(UTC))
+    report.parcels.update(judged=gate.judged, released=gate.released, warned=gate.warned)
+    # Parcels that stay parked are judged again each round: the last figure counts, not the sum.
+    report.parcels["parked"] = gate.parked
+    told = deliver(
+        Outbox(lane.operations, lane.model.outbox),
+        otto_shipment.OttoShipmentHandler(lane.operations, lane.otto, lane.refresh_order),
+        lane.model.outbox,
+    )
+    report.shipments += told
+    return told
 
 
 def _has_work(lane: Lane) -> bool:
@@ -114,20 +119,25 @@ def _read_page(lane: Lane, kinds: Counter[str]) -> bool:
         new = fulfilment.record_events(conn, page.events, now)
         fulfilment.apply_events(conn, new, now)
         if page.unreadable:
-            quarantine.put(conn, [_unreadable(page.next_cursor, r) for r in page.unreadable], now)
+            quarantine.put(conn, _unreadable(page), now)
         watermarks.set(conn, EVENTS_WATERMARK, page.next_cursor, now)
     kinds.update(event.kind.value.lower() for event in new)
     lane.wms.acknowledge([event.event_id for event in page.events])
-    return page.has_more
+    # A feed that stands still although it promises more is looked at again in the next round.
+    return page.has_more and page.next_cursor != cursor
 
 
-def _unreadable(cursor: str, reason: str) -> dict[str, str]:
-    return {
-        "source": EVENTS,
-        "business_key": f"before {cursor}",
-        "rule": READABLE,
-        "field": "event",
-        "shown": reason,
-        "owner": "warehouse",
-        "remedy": "Ask the WMS's vendor to correct the record.",
-    }
+def _unreadable(page: FulfilmentPage) -> list[dict[str, str | None]]:
+    return [
+        {
+            "source": EVENTS,
+            "business_key": f"before {page.next_cursor}, number {number}",
+            "rule": READABLE,
+            "field": "event",
+            "shown": reason,
+            "owner": "warehouse",
+            "remedy": "Ask the WMS's vendor to correct the record.",
+            "evidence_ref": None,
+        }
+        for number, reason in enumerate(page.unreadable, start=1)
+    ]

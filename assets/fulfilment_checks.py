@@ -4,7 +4,9 @@ Belongs here: the checks' names, meanings and rows. They look at what the operat
 so they may run at any time, with the assets or without them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -12,9 +14,10 @@ from assets import fast_lane
 from assets.fulfilment import CANCELLATIONS, EVENTS, PARCELS, SHIPMENTS
 from assets.outbound import otto_cancellation, otto_shipment
 from assets.outbox_report import outbox_rows
-from assets.parcel_gate import parked_rows
+from assets.parcel_gate import refused_rows, warned_rows
 from assets.reporting import check_result
 from assets.rules.shipment_gate import GATE_RULES
+from resources.clock import Clock
 from resources.operations import quarantine
 from resources.operations.database import OperationsDatabase
 
@@ -39,9 +42,14 @@ _GATE = [
 ]
 
 
+# What is said of a parcel that has gone is news for some days, and no task.
+NEWS_FOR = timedelta(days=3)
+
+
 @dg.multi_asset_check(name="fulfilment_checks", specs=[_READABLE, *_GATE, _CONFIRMED, _CANCELLED])
 def fulfilment_checks(
     operations: dg.ResourceParam[OperationsDatabase],
+    clock: dg.ResourceParam[Clock],
 ) -> Iterator[dg.AssetCheckResult]:
     """Judge each rule by all that waits now, not only by the rows of one run."""
     with operations.read() as conn:
@@ -54,15 +62,13 @@ def fulfilment_checks(
         ],
         remedy="Ask the WMS's vendor to correct the record, then read it again.",
     )
-    refused = parked_rows(operations)
+    since = clock.now() - NEWS_FOR
+    refused, uncertain = refused_rows(operations, since), warned_rows(operations, since)
     for spec in _GATE:
         yield check_result(
             spec,
-            failing=[
-                {key: row[key] for key in row if key not in {"rule", "state"}}
-                for row in refused
-                if row["rule"] == spec.name
-            ],
+            failing=_of_rule(refused, spec.name),
+            warned=_of_rule(uncertain, spec.name),
             remedy="Correct it in the WMS or the operating model; the parcel then goes by itself.",
         )
     yield check_result(
@@ -75,3 +81,11 @@ def fulfilment_checks(
         failing=outbox_rows(operations, otto_cancellation.KIND),
         remedy="Cancel the item in OTTO Partner Connect, then: otto-pipelines errors retry",
     )
+
+
+def _of_rule(rows: Sequence[Mapping[str, Any]], rule: str) -> list[dict[str, Any]]:
+    return [
+        {key: row[key] for key in row if key not in {"rule", "state"}}
+        for row in rows
+        if row["rule"] == rule
+    ]

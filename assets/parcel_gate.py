@@ -55,7 +55,7 @@ def judge_parcels(
         return_numbers.fill(
             conn, model.return_shipping.carrier, list(model.return_shipping.number_pool)
         )
-        _take_back_corrected(conn, outbox_now)
+        _take_back(conn, outbox_now)
         for rows in _waiting(conn):
             parcel = rows[0]
             facts = _facts(conn, rows, model, now)
@@ -71,11 +71,14 @@ def judge_parcels(
     return GateOutcome(judged, released, judged - released, warned)
 
 
-def parked_rows(db: OperationsDatabase) -> list[dict[str, Any]]:
-    """One row per parked parcel and broken rule; keys and reasons, no personal data."""
+def refused_rows(db: OperationsDatabase, shipped_since: datetime) -> list[dict[str, Any]]:
+    """One row per parcel and broken rule: all parked ones, and those let go in part since then."""
     query = (
         sa.select(parcels)
-        .where(parcels.c.parked_rules.is_not(None))
+        .where(
+            parcels.c.parked_rules.is_not(None),
+            (parcels.c.state != "released") | (parcels.c.shipped_at >= shipped_since),
+        )
         .order_by(parcels.c.deadline_at.is_(None), parcels.c.deadline_at, parcels.c.parcel_id)
     )
     with db.read() as conn:
@@ -95,34 +98,55 @@ def parked_rows(db: OperationsDatabase) -> list[dict[str, Any]]:
     ]
 
 
-def _take_back_corrected(conn: sa.Connection, outbox_now: datetime) -> None:
-    """A number that OTTO refused for good gives way to the warehouse's correction of it."""
+def warned_rows(db: OperationsDatabase, shipped_since: datetime) -> list[dict[str, Any]]:
+    """One row per parcel that left since then and warning of the gate; no personal data."""
     query = (
-        sa.select(parcels.c.parcel_id)
-        .join(outbox, (outbox.c.kind == KIND) & (outbox.c.business_key == parcels.c.parcel_id))
-        .where(
+        sa.select(parcels.c.parcel_id, parcels.c.order_ref, parcels.c.warnings)
+        .where(parcels.c.warnings.is_not(None), parcels.c.shipped_at >= shipped_since)
+        .order_by(parcels.c.shipped_at, parcels.c.parcel_id)
+    )
+    with db.read() as conn:
+        found = conn.execute(query).all()
+    return [
+        {
+            "parcel_id": row.parcel_id,
+            "sales_order_id": row.order_ref,
+            "rule": warning["rule"],
+            "reason": warning["reason"],
+        }
+        for row in found
+        for warning in msgspec.json.decode(row.warnings)
+    ]
+
+
+def _take_back(conn: sa.Connection, outbox_now: datetime) -> None:
+    """Released parcels come back to the gate when their confirmation was stopped.
+
+    A number that OTTO refused for good gives way to the warehouse's correction of it.
+    """
+    confirmation = (outbox.c.kind == KIND) & (outbox.c.business_key == parcels.c.parcel_id)
+    released = sa.select(parcels.c.parcel_id, outbox.c.id).join(outbox, confirmation)
+    released = released.where(parcels.c.state == "released")
+    corrected = conn.execute(
+        released.where(
             outbox.c.state == "failed",
-            parcels.c.state == "released",
             parcels.c.corrected_tracking_number != parcels.c.tracking_number,
         )
-    )
-    corrected = list(conn.scalars(query))
-    if not corrected:
-        return
-    conn.execute(
-        parcels.update()
-        .where(parcels.c.parcel_id.in_(corrected))
-        .values(tracking_number=parcels.c.corrected_tracking_number, state="received")
-    )
-    conn.execute(
-        outbox.update()
-        .where(outbox.c.kind == KIND, outbox.c.business_key.in_(corrected))
-        .values(
-            state="blocked",
-            reason="the warehouse corrected the tracking number; the gate judges it again",
-            recorded_at=outbox_now,
+    ).all()
+    for parcel_id, row_id in corrected:
+        new_number = {"tracking_number": parcels.c.corrected_tracking_number}
+        conn.execute(parcels.update().where(parcels.c.parcel_id == parcel_id).values(new_number))
+        conn.execute(
+            outbox.update()
+            .where(outbox.c.id == row_id)
+            .values(
+                state="blocked",
+                reason="the warehouse corrected the tracking number; the gate judges it again",
+                recorded_at=outbox_now,
+            )
         )
-    )
+    stopped = [row.parcel_id for row in conn.execute(released.where(outbox.c.state == "blocked"))]
+    conn.execute(parcels.update().where(parcels.c.parcel_id.in_(stopped)).values(state="received"))
 
 
 def _waiting(conn: sa.Connection) -> Iterator[Sequence[sa.RowMapping]]:

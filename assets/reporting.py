@@ -25,22 +25,33 @@ def table(rows: Sequence[Mapping[str, Cell]]) -> dg.TableMetadataValue:
 
 
 def check_result(
-    spec: dg.AssetCheckSpec, *, failing: Sequence[Mapping[str, Cell]], remedy: str
+    spec: dg.AssetCheckSpec,
+    *,
+    failing: Sequence[Mapping[str, Cell]],
+    warned: Sequence[Mapping[str, Cell]] = (),
+    remedy: str,
 ) -> dg.AssetCheckResult:
-    """Build the result of one named rule, whose description says what it means."""
+    """Build the result of one named rule, whose description says what it means.
+
+    Without failing rows, those that could not be judged for certain make it a warning.
+    """
     meaning = spec.description or spec.name
     metadata: dict[str, dg.MetadataValue] = {
         "failing_rows": dg.MetadataValue.int(len(failing)),
+        "warned_rows": dg.MetadataValue.int(len(warned)),
         "remedy": dg.MetadataValue.text(remedy),
     }
-    if failing:
-        metadata["rows"] = table(failing)
+    description = meaning
+    if rows := failing or warned:
+        metadata["rows"] = table(rows)
+        verdict = "fail" if failing else "cannot be judged for certain"
+        description = f"{len(rows)} row(s) {verdict}: {meaning} {remedy}"
     return dg.AssetCheckResult(
         check_name=spec.name,
         asset_key=spec.asset_key,
-        passed=not failing,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description=meaning if not failing else f"{len(failing)} row(s) fail: {meaning} {remedy}",
+        passed=not rows,
+        severity=dg.AssetCheckSeverity.ERROR if failing else dg.AssetCheckSeverity.WARN,
+        description=description,
         metadata=metadata,
     )
 

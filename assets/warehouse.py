@@ -17,6 +17,7 @@ from resources.operating_model import OperatingModel
 from resources.operations import fulfilment, pending
 from resources.operations.database import OperationsDatabase
 from resources.operations.outbox import Outbox
+from resources.operations.outbox_desk import revoke
 from resources.operations.sync_log import SyncLog
 from resources.wms.port import WmsPort
 
@@ -90,6 +91,10 @@ def wms_orders(
     )
 
 
+_LOST_REMEDY = (
+    "Ask the warehouse what became of it; otto-pipelines errors retry sends the order again."
+)
+_LOST = f"the warehouse took this order and says now that it has no such order. {_LOST_REMEDY}"
 _PRESENT = dg.AssetCheckSpec(
     "orders_present_in_wms",
     asset="wms_order_audit",
@@ -131,15 +136,16 @@ def wms_order_audit(
             audited += len(refs)
             absent += len(refs) - len(snapshots)
         log.counts.update({"audited": audited, "absent": absent})
-    with operations.read() as conn:
+    with operations.write() as conn:
         missing = pending.orders_absent_from_wms(conn)
+        revoke(conn, wms_order.KIND, missing, _LOST, datetime.now(UTC))
     return dg.MaterializeResult(
         metadata=numbers({"orders_audited": audited, "orders_absent": len(missing)}),
         check_results=[
             check_result(
                 _PRESENT,
                 failing=[{"sales_order_id": ref} for ref in missing],
-                remedy="Ask the warehouse what became of it; otto-pipelines errors retry sends it.",
+                remedy=_LOST_REMEDY,
             )
         ],
     )

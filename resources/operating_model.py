@@ -33,12 +33,14 @@ class ShipFrom(_Section):
 class Carrier(_Section):
     """One carrier of the warehouse, and what OTTO calls it."""
 
-    otto_code: str = Field(pattern=r"^[A-Z0-9_]+$")
+    otto_code: str = Field(pattern=r"^[A-Z0-9_]+$", description="what OTTO calls the carrier")
     tracking_url: str = Field(
         description="https template with {number}; the buyer's link to the parcel"
     )
     transit_days: int = Field(default=1, ge=0, le=30, description="working days on the road")
-    kind: Literal["parcel", "forwarder"] = "parcel"
+    kind: Literal["parcel", "forwarder"] = Field(
+        default="parcel", description="parcels need a return number, a forwarder's loads do not"
+    )
 
     @field_validator("tracking_url")
     @classmethod
@@ -51,7 +53,7 @@ class Carrier(_Section):
 class ReturnShipping(_Section):
     """Where return tracking numbers come from when the warehouse gives none."""
 
-    carrier: ReturnCarrier = "DHL"
+    carrier: ReturnCarrier = Field(default="DHL", description="carrier of the numbers below")
     number_pool: tuple[str, ...] = Field(
         default=(), description="return numbers bought ahead; each is used once"
     )
@@ -60,7 +62,7 @@ class ReturnShipping(_Section):
 class Warehouse(_Section):
     """Working time of the warehouse; it yields the ship-by time of each item."""
 
-    timezone: str = "Europe/Berlin"
+    timezone: str = Field(default="Europe/Berlin", description="zone of cut-off and days")
     cut_off: time = Field(default=time(14, 0), description="orders before it leave the same day")
     working_days: tuple[int, ...] = Field(default=(0, 1, 2, 3, 4), description="0 = Monday")
     closed_on: tuple[str, ...] = Field(default=(), description="ISO dates without work")
@@ -69,9 +71,11 @@ class Warehouse(_Section):
 class OrdersPolicy(_Section):
     """How orders are read."""
 
-    page_size: int = Field(default=256, ge=1, le=256)
-    overlap: Minutes = Field(default=15, description="re-read before the watermark")
-    first_import_days: int = Field(default=30, ge=1, description="how far the first read reaches")
+    page_size: int = Field(default=256, ge=1, le=256, description="orders per page of OTTO")
+    overlap: Minutes = Field(default=15, description="minutes re-read before the watermark")
+    first_import_days: int = Field(
+        default=30, ge=1, description="days that the first read reaches back"
+    )
     bad_row_limit: float = Field(
         default=0.2, ge=0, le=1, description="share of bad orders above which the import stops"
     )
@@ -84,48 +88,67 @@ class OrdersPolicy(_Section):
 class ShortPickPolicy(_Section):
     """What happens at OTTO when the warehouse cannot ship a unit."""
 
-    cancel_at_otto: bool = True
+    cancel_at_otto: bool = Field(
+        default=True, description="cancel units there that the warehouse gave up"
+    )
 
 
 class OutboxPolicy(_Section):
     """How outbound effects are tried again."""
 
-    first_backoff_seconds: float = Field(default=5.0, gt=0)
-    longest_backoff_seconds: float = Field(default=900.0, gt=0)
+    first_backoff_seconds: float = Field(
+        default=5.0, gt=0, description="wait after the first attempt; it doubles"
+    )
+    longest_backoff_seconds: float = Field(default=900.0, gt=0, description="longest such wait")
     give_up_after: int = Field(default=40, ge=1, description="attempts, then a person must act")
-    lease_seconds: float = Field(default=180.0, gt=0)
-    batch: int = Field(default=100, ge=1, le=100)
+    lease_seconds: float = Field(
+        default=180.0, gt=0, description="how long a worker holds a row; longer than any call"
+    )
+    batch: int = Field(default=100, ge=1, le=100, description="rows leased at a time")
 
 
 class Reconciliation(_Section):
     """When a difference becomes a break, in minutes of business time."""
 
-    missing_in_wms: Minutes = 60
+    missing_in_wms: Minutes = Field(
+        default=60, description="release by OTTO, or submission, to a sign of it in the WMS"
+    )
     cancellation: Minutes = Field(default=240, description="both sides may lag after a cancel")
     confirmation: Minutes = Field(default=120, description="dispatch to OTTO's SENT")
-    confirmed_not_dispatched: Minutes = 240
-    price_tolerance_cents: int = Field(default=0, ge=0)
-    material_cents: int = Field(default=1000, ge=0, description="from here a break is high")
+    confirmed_not_dispatched: Minutes = Field(
+        default=240, description="OTTO's SENT to a parcel of the WMS"
+    )
+    price_tolerance_cents: int = Field(
+        default=0, ge=0, description="differences of price up to it are no break"
+    )
+    material_cents: int = Field(
+        default=1000, ge=0, description="a break is high from it, medium from a tenth"
+    )
 
 
 class Http(_Section):
     """Limits of outgoing calls; OTTO allows 20/s and 1,200/min per partner."""
 
-    timeout_seconds: float = Field(default=15.0, gt=0)
-    requests_per_second: float = Field(default=20.0, gt=0)
-    requests_per_minute: float = Field(default=1200.0, gt=0)
-    attempts: int = Field(default=6, ge=1)
-    first_backoff_seconds: float = Field(default=0.5, gt=0)
-    longest_backoff_seconds: float = Field(default=30.0, gt=0)
+    timeout_seconds: float = Field(default=15.0, gt=0, description="for one call")
+    requests_per_second: float = Field(default=20.0, gt=0, description="to OTTO")
+    requests_per_minute: float = Field(default=1200.0, gt=0, description="to OTTO")
+    attempts: int = Field(default=6, ge=1, description="of one call within a run")
+    first_backoff_seconds: float = Field(
+        default=0.5, gt=0, description="wait after the first attempt; it doubles"
+    )
+    longest_backoff_seconds: float = Field(default=30.0, gt=0, description="longest such wait")
 
 
 class Automation(_Section):
     """Which flows run by themselves, and when (cron in Europe/Berlin)."""
 
-    enabled: bool = True
-    orders_cron: str = "*/5 * * * *"
-    reconciliation_cron: str = "*/15 * * * *"
-    retention_cron: str = "30 3 * * *"
+    enabled: bool = Field(default=True, description="false: everything starts stopped")
+    orders_cron: str = Field(default="*/5 * * * *", description="read changed orders")
+    shipments_cron: str = Field(
+        default="*/10 * * * *", description="judge waiting parcels without news"
+    )
+    reconciliation_cron: str = Field(default="*/15 * * * *", description="compare and publish")
+    retention_cron: str = Field(default="30 3 * * *", description="erase personal data")
     linger_seconds: float = Field(
         default=30.0, ge=0, description="how long a run of the fast lane stays for further news"
     )
@@ -134,8 +157,10 @@ class Automation(_Section):
 class Retention(_Section):
     """How long personal data is kept."""
 
-    evidence_days: int = Field(default=30, ge=1, description="raw pages of OTTO")
-    address_days: int = Field(default=90, ge=1, description="after the last change of an order")
+    evidence_days: int = Field(default=30, ge=1, description="days for raw pages of OTTO")
+    address_days: int = Field(
+        default=90, ge=1, description="days after the last change of an order"
+    )
 
 
 class OperatingModel(_Section):
@@ -148,7 +173,9 @@ class OperatingModel(_Section):
     sku_map: dict[str, str] = Field(
         default_factory=dict, description="OTTO SKU to WMS SKU where they differ"
     )
-    vat_rates: tuple[str, ...] = Field(default=("19", "7", "0"), min_length=1)
+    vat_rates: tuple[str, ...] = Field(
+        default=("19", "7", "0"), min_length=1, description="percent; others go to quarantine"
+    )
     orders: OrdersPolicy = OrdersPolicy()
     short_pick: ShortPickPolicy = ShortPickPolicy()
     outbox: OutboxPolicy = OutboxPolicy()

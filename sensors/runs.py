@@ -28,3 +28,11 @@ def failed_recently(instance: dg.DagsterInstance, job_name: str, within: timedel
         if record.dagster_run.status is dg.DagsterRunStatus.FAILURE:
             return datetime.now(UTC) - record.update_timestamp < within
     return False
+
+
+def latest_success(instance: dg.DagsterInstance, job_name: str) -> str | None:
+    """The id of the latest run of this job that succeeded."""
+    succeeded = dg.RunsFilter(job_name=job_name, statuses=[dg.DagsterRunStatus.SUCCESS])
+    for run in instance.get_runs(succeeded, limit=1):
+        return run.run_id
+    return None

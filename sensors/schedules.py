@@ -4,7 +4,7 @@ import dagster as dg
 
 from assets.partitions import order_days
 from resources.operating_model import Automation
-from sensors.lanes import erase_personal_data, reconcile, sync_orders
+from sensors.lanes import erase_personal_data, fast_lane, reconcile, sync_orders, sync_shipments
 from sensors.runs import is_active
 
 
@@ -44,6 +44,22 @@ def build_schedules(automation: Automation) -> list[dg.ScheduleDefinition]:
             return dg.SkipReason("the last reconciliation is still under way")
         return dg.RunRequest()
 
+    @dg.schedule(
+        name="shipments",
+        job=sync_shipments,
+        cron_schedule=automation.shipments_cron,
+        execution_timezone="Europe/Berlin",
+        default_status=status,
+        description=(
+            "Judge waiting parcels again without news of the warehouse: a run may have ended "
+            "half-way, OTTO may have released an item, the operating model may have been corrected."
+        ),
+    )
+    def shipments(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        if any(is_active(context.instance, job.name) for job in (sync_shipments, fast_lane)):
+            return dg.SkipReason("the way back is under way")
+        return dg.RunRequest()
+
     retention = dg.ScheduleDefinition(
         name="retention",
         job=erase_personal_data,
@@ -52,4 +68,4 @@ def build_schedules(automation: Automation) -> list[dg.ScheduleDefinition]:
         default_status=status,
         description="Erase personal data in time.",
     )
-    return [orders, reconciliation, retention]
+    return [orders, shipments, reconciliation, retention]

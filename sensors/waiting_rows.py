@@ -13,7 +13,7 @@ from resources.operations import pending
 from resources.operations.database import OperationsDatabase
 from resources.operations.outbox import due_count
 from sensors.lanes import check_shipments, fast_lane, submit_orders, sync_shipments
-from sensors.runs import is_active
+from sensors.runs import is_active, latest_success
 
 # Rows that the run which wrote them is about to deliver are not ours to chase.
 SETTLING = timedelta(seconds=10)
@@ -57,15 +57,20 @@ def build_waiting_rows(automation: Automation) -> list[dg.SensorDefinition]:
         job=check_shipments,
         minimum_interval_seconds=5,
         default_status=status,
-        description="Requests the checks as soon as something is parked, refused or set right.",
+        description=(
+            "Requests the checks when something is parked, refused or set right, and after each "
+            "run of the fast lane."
+        ),
     )
     def findings(
         context: dg.SensorEvaluationContext, operations: dg.ResourceParam[OperationsDatabase]
     ) -> dg.SensorResult | dg.SkipReason:
         if is_active(context.instance, check_shipments.name):
             return dg.SkipReason("the last run of the checks is still under way")
+        # To Dagster a check is open again once its asset was materialised without it.
+        lane = latest_success(context.instance, fast_lane.name)
         with operations.read() as conn:
-            seen = pending.exceptions_fingerprint(conn)
+            seen = f"{pending.exceptions_fingerprint(conn)}; after run {lane}"
         if seen == context.cursor:
             return dg.SkipReason("nothing was parked, refused or set right since the last look")
         return dg.SensorResult(run_requests=[dg.RunRequest()], cursor=seen)

@@ -14,6 +14,11 @@ from typing import Any, Protocol
 from resources.operating_model import OutboxPolicy
 from resources.operations.outbox import Message, Outbox, backoff
 
+# The other side may ask for a longer wait than our back-off, but not for one that nobody would see.
+LONGEST_WAIT_SECONDS = 3600.0
+# So many in a row that could not be sent mean that the other side is down.
+GIVE_WAY_AFTER = 3
+
 
 @dataclass(frozen=True)
 class Confirmed:
@@ -88,12 +93,12 @@ def deliver(
 ) -> Counter[str]:
     """Send due messages of one kind until none is due; returns outcome name to count.
 
-    A handler's exception (no key, no connection at all) stops the delivery; what was leased then
-    comes back by itself when the lease ends.
+    When the other side is down, the rest waits for the next delivery. A handler's exception (no
+    key) stops the delivery; what was leased then comes back by itself when the lease ends.
     """
     counts: Counter[str] = Counter()
-    handled = 0
-    while handled < limit:
+    handled = turned_away = 0
+    while handled < limit and turned_away < GIVE_WAY_AFTER:
         size = min(handler.batch_size, policy.batch, limit - handled)
         leased = outbox.lease([handler.kind], size, datetime.now(UTC))
         if not leased:
@@ -111,6 +116,7 @@ def deliver(
         for message, outcome in zip(sending, handler.send(sending), strict=True):
             _record(outbox, policy, message, outcome)
             counts[type(outcome).__name__.lower()] += 1
+            turned_away = turned_away + 1 if isinstance(outcome, Retry) else 0
     return counts
 
 
@@ -123,8 +129,8 @@ def _record(outbox: Outbox, policy: OutboxPolicy, message: Message, outcome: Out
         case Accepted(result):
             outbox.accept(message, result, later, now)
         case Retry(error, after_seconds):
-            told = now + timedelta(seconds=after_seconds) if after_seconds is not None else later
-            outbox.retry(message, error, told, now)
+            told = now + timedelta(seconds=min(after_seconds or 0, LONGEST_WAIT_SECONDS))
+            outbox.retry(message, error, max(told, later), now)
         case Unknown(error):
             outbox.unknown(message, error, later, now)
         case Refused(reason):

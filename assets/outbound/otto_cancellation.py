@@ -40,7 +40,8 @@ class OttoCancellationHandler:
     """Cancels one item per call: OTTO's item cancellation is all-or-nothing for its list."""
 
     kind = KIND
-    batch_size = 20
+    # One call each, with its retries, has to end within the lease.
+    batch_size = 1
 
     def __init__(self, otto: OttoClient) -> None:
         self._otto = otto

@@ -53,7 +53,8 @@ class OttoShipmentHandler:
     """Reports parcels as shipped, each exactly once in effect."""
 
     kind = KIND
-    batch_size = 20
+    # One call each, with its retries, has to end within the lease.
+    batch_size = 1
 
     def __init__(
         self, db: OperationsDatabase, otto: OttoClient, refresh_order: Callable[[str], None]
@@ -92,8 +93,8 @@ class OttoShipmentHandler:
 
     def _report(self, message: Message) -> Outcome:
         request = _sent_request(message)
-        if stopped := self._not_processable(request):
-            return self._back_to_the_gate(message, stopped)
+        if stopped := self._stopped(message, request):
+            return stopped
         try:
             shipment_id = self._otto.create_shipment(request)
         except OttoTransient as error:
@@ -109,12 +110,18 @@ class OttoShipmentHandler:
             return self.settle(message) or Refused(str(error))
         if _NOT_PROCESSABLE in error.titles:
             # OTTO knows more than our copy: read the order again before the gate judges again.
-            self._refresh_order(message.order_ref)
-            if stopped := self._not_processable(_sent_request(message)):
-                return self._back_to_the_gate(message, stopped)
+            try:
+                self._refresh_order(message.order_ref)
+            except OttoTransient as unread:
+                return Retry(f"{error}; then {unread}", unread.retry_after_s)
+            except OttoPermanent as unread:
+                return Refused(f"{error}; then {unread}")
+            if stopped := self._stopped(message, _sent_request(message)):
+                return stopped
         return Refused(str(error))
 
-    def _not_processable(self, request: ShipmentRequest) -> list[str]:
+    def _stopped(self, message: Message, request: ShipmentRequest) -> Blocked | None:
+        """The last look: only what the gate released, and only items still PROCESSABLE, leaves."""
         items = request.position_items
         wanted = [item.position_item_id for item in items]
         query = sa.select(position_items.c.position_item_id).where(
@@ -122,17 +129,15 @@ class OttoShipmentHandler:
             position_items.c.position_item_id.in_(wanted),
             position_items.c.fulfilment_status == "PROCESSABLE",
         )
+        parcel = sa.select(parcels.c.state).where(parcels.c.parcel_id == message.business_key)
         with self._db.read() as conn:
+            state = conn.scalar(parcel)
             processable = set(conn.scalars(query))
-        return [item_id for item_id in wanted if item_id not in processable]
-
-    def _back_to_the_gate(self, message: Message, stopped: list[str]) -> Outcome:
-        with self._db.write() as conn:
-            conn.execute(
-                parcels.update()
-                .where(parcels.c.parcel_id == message.business_key)
-                .values(state="received")
-            )
+        if state != "released":
+            return Blocked(f"the tracking gate holds the parcel ({state}) and judges it again")
+        stopped = [item_id for item_id in wanted if item_id not in processable]
+        if not stopped:
+            return None
         return Blocked(
             f"{len(stopped)} item(s) of the parcel are no longer PROCESSABLE at OTTO "
             f"({', '.join(stopped)}); the gate judges the parcel again"

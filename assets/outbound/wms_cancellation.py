@@ -15,6 +15,7 @@ from resources.operations.outbox import Message, enqueue
 from resources.wms.port import (
     CancelOutcome,
     CancelResult,
+    WmsContractError,
     WmsPort,
     WmsRejected,
     WmsRetryable,
@@ -75,7 +76,7 @@ class WmsCancellationHandler:
             return self._wms.cancel_order(order_ref, line_ids, "cancelled at OTTO")
         except WmsRetryable as error:
             return Retry(str(error), error.retry_after_s)
-        except WmsUnknownOutcome as error:
+        except (WmsUnknownOutcome, WmsContractError) as error:
             return Unknown(str(error))
         except WmsRejected as error:
             return Refused(str(error))

@@ -12,10 +12,12 @@ from typing import Any
 import msgspec
 
 from assets.outbound.delivery import Confirmed, Dropped, Outcome, Refused, Retry, Unknown
+from assets.rules.countries import ALPHA_2
 from resources.clock import Clock
 from resources.operating_model import OperatingModel
 from resources.operations import fulfilment, orders
 from resources.operations.database import OperationsDatabase
+from resources.operations.fulfilment import Submission
 from resources.operations.outbox import Message, enqueue
 from resources.otto import wire
 from resources.wms.port import (
@@ -24,6 +26,9 @@ from resources.wms.port import (
     ShipTo,
     SubmitOutcome,
     SubmitResult,
+    WmsAuthError,
+    WmsContractError,
+    WmsError,
     WmsPort,
     WmsRejected,
     WmsRetryable,
@@ -32,9 +37,6 @@ from resources.wms.port import (
 
 KIND = "wms_order"
 _PRIORITY = 20
-
-# ISO 3166-1 alpha-3 (OTTO) to alpha-2 (warehouse): otto.de delivers to these.
-_COUNTRY = {"DEU": "DE", "AUT": "AT", "CHE": "CH", "LUX": "LU", "LIE": "LI"}
 
 
 def enqueue_orders(db: OperationsDatabase, now: datetime) -> int:
@@ -69,17 +71,24 @@ class WmsOrderHandler:
         self._clock = clock
 
     def settle(self, message: Message) -> Outcome | None:
-        """Ask the warehouse whether it has the order."""
+        """Ask the warehouse whether it has the order.
+
+        Every line that it holds counts as sent, also one that OTTO cancelled meanwhile: only a line
+        that we know of can be cancelled there.
+        """
         try:
             found = self._wms.get_orders([message.order_ref])
-        except (WmsRetryable, WmsUnknownOutcome) as error:
+        except WmsAuthError:
+            raise
+        except WmsError as error:
             return Unknown(str(error))
         if not found:
             return None
+        held = {line.line_id for line in found[0].lines}
         with self._db.read() as conn:
-            order = self._outbound(orders.order_with_items(conn, message.order_ref))
-        if order is not None:
-            self._record([(order, found[0].wms_order_id)])
+            items = orders.order_with_items(conn, message.order_ref)["items"]
+        lines = self._lines([item for item in items if item["position_item_id"] in held])
+        self._record([Submission(message.order_ref, lines, found[0].wms_order_id)])
         return Confirmed({"wms_order_id": found[0].wms_order_id})
 
     def send(self, messages: Sequence[Message]) -> list[Outcome]:
@@ -89,12 +98,12 @@ class WmsOrderHandler:
                 self._outbound(orders.order_with_items(conn, message.order_ref))
                 for message in messages
             ]
-        wanted = [order for order in built if order is not None]
+        wanted = [order for order in built if isinstance(order, OutboundOrder)]
         answers = self._submit(wanted) if wanted else {}
         return [
-            Dropped("no item is PROCESSABLE any more: cancelled before it was sent")
-            if order is None
-            else answers.get(order.order_ref, Unknown("the WMS gave no result for this order"))
+            answers.get(order.order_ref, Unknown("the WMS gave no result for this order"))
+            if isinstance(order, OutboundOrder)
+            else order
             for order in built
         ]
 
@@ -103,30 +112,56 @@ class WmsOrderHandler:
             results = self._wms.submit_orders(wanted)
         except WmsRetryable as error:
             return {o.order_ref: Retry(str(error), error.retry_after_s) for o in wanted}
-        except WmsUnknownOutcome as error:
+        except (WmsUnknownOutcome, WmsContractError) as error:
             return {o.order_ref: Unknown(str(error)) for o in wanted}
         except WmsRejected as error:
-            return {o.order_ref: Refused(str(error)) for o in wanted}
+            if len(wanted) == 1:
+                return {wanted[0].order_ref: Refused(str(error))}
+            # One order may have spoilt the batch: each by itself shows which.
+            answers = [self._submit([order]) for order in wanted]
+            return {ref: outcome for answer in answers for ref, outcome in answer.items()}
         outcomes = {result.order_ref: _outcome(result) for result in results}
         ids = {result.order_ref: result.wms_order_id for result in results}
         self._record(
             [
-                (order, ids[order.order_ref])
+                Submission(order.order_ref, order.lines, ids[order.order_ref])
                 for order in wanted
                 if isinstance(outcomes.get(order.order_ref), Confirmed)
             ]
         )
         return outcomes
 
-    def _record(self, taken: list[tuple[OutboundOrder, str | None]]) -> None:
+    def _record(self, taken: list[Submission]) -> None:
         with self._db.write() as conn:
             fulfilment.record_submissions(conn, taken, self._clock.now())
 
-    def _outbound(self, order: dict[str, Any]) -> OutboundOrder | None:
+    def _outbound(self, order: dict[str, Any]) -> OutboundOrder | Dropped | Refused:
         items = [i for i in order["items"] if i["fulfilment_status"] == "PROCESSABLE"]
-        if not items or order["delivery_address"] is None:
-            return None
-        lines = tuple(
+        if not items:
+            return Dropped("no item is PROCESSABLE any more: cancelled before it was sent")
+        if order["delivery_address"] is None:
+            return Refused("the order has no delivery address: import its day again, then retry")
+        address = msgspec.json.decode(order["delivery_address"], type=wire.Address)
+        country = ALPHA_2.get(address.country_code)
+        if country is None:
+            return Refused(
+                f"OTTO's countryCode {address.country_code[:10]!r} is not in our table "
+                "(assets.rules.countries): add the country, then retry"
+            )
+        lines, ship_to = self._lines(items), _ship_to(address, country)
+        ship_by = [item["ship_by_at"] for item in items if item["ship_by_at"] is not None]
+        return OutboundOrder(
+            order_ref=order["sales_order_id"],
+            channel_order_number=order["order_number"],
+            ordered_at=order["ordered_at"],
+            ship_to=ship_to,
+            lines=lines,
+            payload_hash=hashlib.sha256(msgspec.json.encode([lines, ship_to])).hexdigest(),
+            latest_ship_at=min(ship_by, default=None),
+        )
+
+    def _lines(self, items: list[dict[str, Any]]) -> tuple[OutboundLine, ...]:
+        return tuple(
             OutboundLine(
                 line_id=item["position_item_id"],
                 sku=self._model.sku_map.get(item["sku"], item["sku"]),
@@ -137,16 +172,6 @@ class WmsOrderHandler:
                 title=item["title"],
             )
             for item in items
-        )
-        ship_by = [item["ship_by_at"] for item in items if item["ship_by_at"] is not None]
-        return OutboundOrder(
-            order_ref=order["sales_order_id"],
-            channel_order_number=order["order_number"],
-            ordered_at=order["ordered_at"],
-            ship_to=_ship_to(order["delivery_address"]),
-            lines=lines,
-            payload_hash=hashlib.sha256(msgspec.json.encode(lines)).hexdigest(),
-            latest_ship_at=min(ship_by, default=None),
         )
 
 
@@ -160,8 +185,7 @@ def _outcome(result: SubmitResult) -> Outcome:
             return Confirmed({"wms_order_id": result.wms_order_id})
 
 
-def _ship_to(address_json: str) -> ShipTo:
-    address = msgspec.json.decode(address_json, type=wire.Address)
+def _ship_to(address: wire.Address, country: str) -> ShipTo:
     return ShipTo(
         name=f"{address.first_name} {address.last_name}".strip(),
         street=address.street,
@@ -169,7 +193,7 @@ def _ship_to(address_json: str) -> ShipTo:
         addition=address.addition,
         postal_code=address.zip_code,
         city=address.city,
-        country_code=_COUNTRY.get(address.country_code, address.country_code[:2]),
+        country_code=country,
         phone=address.phone_number,
         email=address.email,
     )

@@ -30,7 +30,8 @@ from resources.operations.schema import (
     wms_orders,
 )
 
-OVERLAP = timedelta(minutes=10)
+# An import stamps its rows with the time at which it began, and a long one may take an hour.
+OVERLAP = timedelta(hours=2)
 _ROWS_AT_ONCE = 20_000
 
 Convert = Callable[[Any], Any]

@@ -60,10 +60,13 @@ def list_breaks(
         found = dict(zip(_COLUMNS, row, strict=True))
         console.print(
             f"[bold]{found['amount_at_risk']:>10} {found['currency']}[/bold]  "
-            f"{found['kind']}  {found['severity']}, {found['owner']}  {found['break_id']}"
+            f"{found['kind']}  {found['severity']}, {found['owner']}  {found['break_id']}",
+            soft_wrap=True,
         )
         console.print(f"{'':14}  {found['explanation']}", highlight=False, soft_wrap=True)
-        console.print(f"{'':14}  order {found['sales_order_id']}, SKU {found['sku']}")
+        console.print(
+            f"{'':14}  order {found['sales_order_id']}, SKU {found['sku']}", soft_wrap=True
+        )
     console.print(f"{len(rows)} {status} break(s)")
 
 

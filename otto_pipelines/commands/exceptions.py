@@ -19,10 +19,10 @@ def list_errors(
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """List failed and blocked messages, parked parcels and quarantined rows."""
-    from assets.parcel_gate import parked_rows  # noqa: PLC0415
+    from assets.parcel_gate import refused_rows  # noqa: PLC0415
 
     with explained(), operations() as db:
-        parked = [row for row in parked_rows(db) if row["state"] == "parked"]
+        parked = [r for r in refused_rows(db, datetime.now(UTC)) if r["state"] == "parked"]
         with db.read() as conn:
             stuck = outbox.rows(conn, states=_STUCK, limit=10_000)
             held = quarantine.open_rows(conn)
@@ -37,7 +37,9 @@ def list_errors(
         return
     for row in found:
         number = f"#{row['id']}" if row["id"] is not None else ""
-        console.print(f"[bold]{row['what']}[/bold]  {row['state']}  {row['key']} {number}")
+        console.print(
+            f"[bold]{row['what']}[/bold]  {row['state']}  {row['key']} {number}", soft_wrap=True
+        )
         console.print(f"  why:    {row['reason']}", highlight=False, soft_wrap=True)
         console.print(f"  remedy: {row['remedy']}", highlight=False, soft_wrap=True)
     console.print(f"{len(found)} exception(s)")

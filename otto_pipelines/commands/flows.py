@@ -1,5 +1,6 @@
 """Commands `sync` and `reconcile`: each runs a Dagster job that is then seen in the UI."""
 
+import os
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -40,6 +41,12 @@ def _execute(
 
     from otto_pipelines.definitions import build_definitions  # noqa: PLC0415
 
+    if not os.environ.get("DAGSTER_HOME"):
+        errors.print(
+            "[red]DAGSTER_HOME is not set:[/red] it names the folder of the Dagster instance in "
+            "which runs are kept, the same as that of daemon and webserver"
+        )
+        raise typer.Exit(2)
     with explained(), operations():
         console.print(f"running {job}")
         with dg.DagsterInstance.get() as instance:

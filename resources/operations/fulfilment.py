@@ -8,6 +8,7 @@ Does not belong here: judging parcels (`assets.parcel_gate`) and asking the WMS 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -24,7 +25,7 @@ from resources.wms.port import (
     LineOutcome,
     LineState,
     OrderSnapshot,
-    OutboundOrder,
+    OutboundLine,
 )
 
 _FEED = "warehouse"
@@ -37,6 +38,15 @@ _STATE_OF_KIND = {
     # The port has no line state for a refused order: as with a cancellation, it will not ship.
     EventKind.REJECTED: LineState.CANCELLED,
 }
+
+
+@dataclass(frozen=True)
+class Submission:
+    """An order that the WMS has taken from us; `wms_order_id` is its own id if it gave one."""
+
+    order_ref: str
+    lines: Sequence[OutboundLine]
+    wms_order_id: str | None
 
 
 def record_events(
@@ -87,21 +97,19 @@ def apply_events(conn: Connection, new_events: Sequence[FulfilmentEvent], now: d
     books.save()
 
 
-def record_submissions(
-    conn: Connection, taken: Sequence[tuple[OutboundOrder, str | None]], now: datetime
-) -> None:
-    """Record orders that the WMS has by our submission, each with the WMS's own id if it gave one.
+def record_submissions(conn: Connection, taken: Sequence[Submission], now: datetime) -> None:
+    """Record orders that the WMS has by our submission.
 
     Of an order that the WMS had lost, `submitted_at` becomes `now`; otherwise the first stays.
     """
     hold(conn, _FEED)
-    books = Books(conn, {order.order_ref for order, _ in taken}, now)
-    for sent, wms_order_id in taken:
+    books = Books(conn, {sent.order_ref for sent in taken}, now)
+    for sent in taken:
         order = books.order(sent.order_ref)
         if order["submitted_at"] is None or not order["present"]:
             order["submitted_at"] = now
         order["present"] = True
-        order["wms_order_id"] = wms_order_id or order["wms_order_id"]
+        order["wms_order_id"] = sent.wms_order_id or order["wms_order_id"]
         for line in sent.lines:
             ours = books.line(sent.order_ref, line.line_id)
             ours["sku_sent"], ours["price_sent_cents"] = line.sku, line.unit_price_cents
@@ -123,7 +131,7 @@ def record_snapshots(
             books.order(order_ref).update(present=False, audited_at=now)
     for snapshot in held.values():
         order = books.order(snapshot.order_ref)
-        order.update(present=True, audited_at=now, wms_order_id=snapshot.wms_order_id)
+        order.update(present=True, audited_at=now, wms_order_id=snapshot.wms_order_id or None)
         for line in snapshot.lines:
             ours = books.line(snapshot.order_ref, line.line_id)
             books.advance(ours, line.state)

@@ -1,4 +1,5 @@
-"""What a person may do with an outbox row: try it again, or say that it is to be ignored.
+"""What may be done with an outbox row besides delivering it: a person tries it again or lets it be
+ignored, a look at the other side finds that its effect is gone.
 
 Does not belong here: delivery, and the lists that a person looks at
 (`resources.operations.outbox`).
@@ -10,6 +11,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from resources.operations.bulk import chunks
 from resources.operations.outbox import OPEN_OUTCOMES
 from resources.operations.schema import outbox, outbox_attempts
 
@@ -70,3 +72,16 @@ def ignore(conn: Connection, row_id: int, reason: str, now: datetime) -> None:
         .where(outbox.c.id == row_id)
         .values(state="ignored", reason=reason, lease_token=None, lease_until=None, recorded_at=now)
     )
+
+
+def revoke(
+    conn: Connection, kind: str, business_keys: Sequence[str], reason: str, now: datetime
+) -> None:
+    """Confirmed rows whose effect is gone from the other side become failed: a person must act."""
+    for part in chunks(business_keys):
+        gone = sa.update(outbox).where(
+            outbox.c.kind == kind,
+            outbox.c.business_key.in_(part),
+            outbox.c.state == "confirmed",
+        )
+        conn.execute(gone.values(state="failed", reason=reason, recorded_at=now))

@@ -73,10 +73,14 @@ def cancellations_seen_at_otto(conn: sa.Connection, kind: str) -> list[tuple[str
 
 
 def orders_absent_from_wms(conn: sa.Connection) -> list[str]:
-    """Sales orders that the warehouse took and no longer has."""
+    """Sales orders that the warehouse took and no longer has, while OTTO waits for their items."""
+    wanted = sa.exists().where(
+        position_items.c.sales_order_id == wms_orders.c.order_ref,
+        position_items.c.fulfilment_status == "PROCESSABLE",
+    )
     query = (
         sa.select(wms_orders.c.order_ref)
-        .where(wms_orders.c.present.is_(False), wms_orders.c.submitted_at.is_not(None))
+        .where(wms_orders.c.present.is_(False), wms_orders.c.submitted_at.is_not(None), wanted)
         .order_by(wms_orders.c.order_ref)
     )
     return list(conn.scalars(query))

@@ -222,6 +222,8 @@ def test_findings_request_the_checks_once_per_change(
     second = look_again(first.cursor)
     assert len(second.run_requests) == 1
     assert isinstance(look_again(second.cursor), dg.SkipReason)
+    with active_run(instance, lanes.fast_lane.name, dg.DagsterRunStatus.SUCCESS):
+        assert isinstance(look_again(second.cursor), dg.SensorResult)
 
 
 @pytest.mark.parametrize(
@@ -265,3 +267,12 @@ def test_reconciliation_never_runs_twice_at_once(instance: dg.DagsterInstance) -
     assert isinstance(schedule("reconciliation", instance), dg.RunRequest)
     with active_run(instance, "reconcile", dg.DagsterRunStatus.STARTED):
         assert isinstance(schedule("reconciliation", instance), dg.SkipReason)
+
+
+def test_the_way_back_runs_by_the_clock_too_unless_it_runs_already(
+    instance: dg.DagsterInstance,
+) -> None:
+    assert isinstance(schedule("shipments", instance), dg.RunRequest)
+    for job in ("sync_shipments", "fast_lane"):
+        with active_run(instance, job, dg.DagsterRunStatus.STARTED):
+            assert isinstance(schedule("shipments", instance), dg.SkipReason)

@@ -1,6 +1,7 @@
 """A run of the fast lane stays for further news, and leaves when a person should look."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from assets import fast_lane
+from resources.wms.port import FulfilmentPage
 
 LINGER = 1.5
 
@@ -64,3 +66,31 @@ def test_a_row_that_falls_due_while_a_run_stays_is_delivered_by_it(
     report = work(shop)
     assert report.shipments == {"unknown": 1, "confirmed_by_asking": 1}
     assert len(shop.shipments()) == 1
+
+
+class OddFeed:
+    """A feed that promises more for ever, and two of whose events nobody understands."""
+
+    def __init__(self) -> None:
+        self.faults: Counter[str] = Counter()
+        self.reads = 0
+
+    def poll_fulfilment(self, cursor: str | None, limit: int = 200) -> FulfilmentPage:
+        self.reads += 1
+        assert self.reads < 5, "the feed is read without end"
+        unreadable = ("event 1: kind is missing", "event 2: kind is missing")
+        return FulfilmentPage(events=(), next_cursor="c", has_more=True, unreadable=unreadable)
+
+    def acknowledge(self, event_ids: list[str]) -> None:
+        assert event_ids == []
+
+
+def test_a_feed_that_stands_still_ends_the_round_and_each_unreadable_event_is_kept(
+    shop: Any,
+) -> None:
+    lane = fast_lane.Lane(
+        shop.db, OddFeed(), shop.otto, shop.model, shop.clock, refresh_order=lambda order_id: None
+    )
+    fast_lane.work(lane, linger_seconds=0)
+    shown = [row["shown"] for row in shop.table("quarantine")]
+    assert shown == ["event 1: kind is missing", "event 2: kind is missing"]

@@ -179,3 +179,24 @@ def test_every_report_that_leaves_holds_all_facts(shop: Any) -> None:
             assert item["positionItemId"]
             assert item["salesOrderId"]
             assert item["returnTrackingKey"]["trackingNumber"]
+
+
+def test_a_number_that_cannot_be_checked_goes_with_a_warning_that_is_shown_for_some_days(
+    shop: Any,
+) -> None:
+    _, parcel = shipped(shop, None)
+    rewritten(shop, parcel, carrier_code="DHL-PAKET", tracking_number="JJD014600003000123456")
+    result = shop.sync_shipments()
+    assert [number for number, _ in shop.shipments()] == ["JJD014600003000123456"]
+
+    def shown(run: Any) -> Any:
+        checks = run.get_asset_check_evaluations()
+        return next(check for check in checks if check.check_name == "tracking_number_valid")
+
+    warning = shown(result)
+    assert (warning.passed, warning.severity.value) == (False, "WARN")
+    [row] = [dict(record.data) for record in warning.metadata["rows"].records]
+    assert row["parcel_id"] == parcel.parcel_id
+    assert "no check digit" in row["reason"]
+    shop.advance(days=4)
+    assert shown(shop.sync_shipments()).passed

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from resources.operations.database import OperationsDatabase
 from resources.operations.fulfilment import (
+    Submission,
     apply_events,
     orders_to_audit,
     record_events,
@@ -94,7 +95,8 @@ def _tell(db: OperationsDatabase, *events: FulfilmentEvent, now: datetime = NOW)
 
 def _submit(db: OperationsDatabase, *orders: OutboundOrder, now: datetime = NOW) -> None:
     with db.write() as conn:
-        record_submissions(conn, [(order, f"W-{order.order_ref}") for order in orders], now)
+        taken = [Submission(o.order_ref, o.lines, f"W-{o.order_ref}") for o in orders]
+        record_submissions(conn, taken, now)
 
 
 def _audit(
