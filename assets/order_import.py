@@ -5,8 +5,10 @@ stands in `order_rows`, the rules in `contracts`, the tables and their guards in
 `resources.operations`; what is fetched, and the watermark, belong to the caller.
 """
 
+import gc
 import hashlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -14,13 +16,19 @@ import pandas as pd
 
 from assets.contracts.rules import RULES
 from assets.contracts.violations import COLUMNS, RuleSummary, summarise, violations
-from assets.order_rows import OrderTranslator, Row, moment_of
+from assets.order_rows import OrderColumns, OrderTranslator, ReceivedOrder, moment_of
 from resources.operating_model import OperatingModel
 from resources.operations import quarantine
+from resources.operations.bulk import Row
 from resources.operations.database import OperationsDatabase
-from resources.operations.orders import StoreCounts, store_orders
+from resources.operations.orders import (
+    HeldValue,
+    StoreCounts,
+    held_hashes,
+    held_value,
+    store_orders,
+)
 from resources.otto.orders import OrdersPage, UnreadableOrder
-from resources.otto.wire import PartnerOrder
 
 SOURCE = "otto_orders"
 """Source of these rows in the quarantine."""
@@ -53,13 +61,14 @@ class ImportOutcome:
     newest_change: datetime | None = None
     violations: dict[str, RuleSummary] = field(default_factory=dict)
 
-    def add_good(self, counts: StoreCounts, orders: list[Row], items: list[Row]) -> None:
-        """Count orders and items that passed."""
+    def add(self, counts: StoreCounts, good: OrderColumns, held: int, value: HeldValue) -> None:
+        """Count what passed: orders judged just now, and orders that we hold as they came."""
         self.new += counts.new
         self.changed += counts.changed
-        self.unchanged += counts.unchanged
-        self.buyer_cents += sum(row["buyer_price_cents"] for row in items)
-        self.ambiguous_discounts += sum(row["discount_reading"] == "ambiguous" for row in orders)
+        self.unchanged += counts.unchanged + held
+        self.buyer_cents += sum(good.items["buyer_price_cents"]) + value.buyer_cents
+        ambiguous = good.orders["discount_reading"].count("ambiguous")
+        self.ambiguous_discounts += ambiguous + value.ambiguous_discounts
 
 
 class SystemicBreak(Exception):
@@ -73,115 +82,173 @@ class SystemicBreak(Exception):
         self.violations = summary
 
 
-@dataclass(slots=True)
-class _Chunk:
-    """Orders of some pages, each with the page that holds it."""
-
-    orders: list[tuple[PartnerOrder, str]] = field(default_factory=list)
-    unreadable: list[UnreadableOrder] = field(default_factory=list)
-    pages: int = 0
-
-
 def import_orders(
     pages: Iterable[OrdersPage], db: OperationsDatabase, model: OperatingModel, now: datetime
 ) -> ImportOutcome:
     """Store all good orders of `pages` and quarantine the others, one transaction per chunk.
 
-    Repeating it changes nothing. An order that passes resolves what the quarantine held of it.
+    Repeating it changes nothing: what we hold already is not even translated, unless something of
+    it waits in quarantine. An order that passes resolves what the quarantine held of it.
     `now` is business time in aware UTC. Errors of `pages` come through; chunks before them stay.
 
     Raises:
         SystemicBreak: more bad orders in a chunk than `orders.bad_row_limit` allows.
         OperationsDatabaseError: the database refuses.
     """
-    running = _Import(db, model, now, OrderTranslator(model), _open_keys(db))
+    running = _Import(db, model, now, OrderTranslator(model), _waiting(db))
     found = [pd.DataFrame(columns=list(COLUMNS), dtype=str)]
-    found += [running.take(chunk) for chunk in _chunks(pages)]
+    with _collector_paused():
+        for page in pages:
+            running.read(page)
+            if running.chunk.orders >= ORDERS_PER_CHUNK:
+                found.append(running.settle())
+                gc.collect(0)
+        if running.chunk.pages:
+            found.append(running.settle())
     running.outcome.violations = summarise(pd.concat(found))
     return running.outcome
 
 
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Python's collector would look through the whole process many times for each chunk.
+
+    Orders and rows hold no cycles; what else a chunk leaves is collected once, after it.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """Whole pages. Orders are translated as they come, and then let go: that keeps memory small.
+
+    `held` are orders that we hold just as they came, by their id.
+    """
+
+    translated: list[OrderColumns] = field(default_factory=list)
+    held: dict[str, ReceivedOrder] = field(default_factory=dict)
+    unreadable: list[UnreadableOrder] = field(default_factory=list)
+    pages: int = 0
+    orders: int = 0
+
+
 @dataclass(slots=True)
 class _Import:
-    """One import under way; `open_keys` are the quarantine's open business keys."""
+    """One import under way; `waiting` has the quarantine's open business keys by order."""
 
     db: OperationsDatabase
     model: OperatingModel
     now: datetime
     translator: OrderTranslator
-    open_keys: set[str]
+    waiting: dict[str, set[str]]
     outcome: ImportOutcome = field(default_factory=ImportOutcome)
+    chunk: _Chunk = field(default_factory=_Chunk)
 
-    def take(self, chunk: _Chunk) -> pd.DataFrame:
-        """Store and quarantine one chunk, count it, and return its violations."""
-        latest = _latest_versions(chunk.orders)
-        rows = self.translator.rows(latest)
+    def read(self, page: OrdersPage) -> None:
+        """Add a page to the chunk.
+
+        An order that we hold has passed, and its hash covers all that it was judged by. So it is
+        translated and judged again only where it differs, or where it waits in quarantine.
+        """
+        received = [
+            ReceivedOrder(order, page.evidence_ref, self.translator.payload_hash(order))
+            for order in page.orders
+        ]
+        differing = []
+        with self.db.read() as conn:
+            held = held_hashes(conn, [entry.order.sales_order_id for entry in received])
+        for entry in received:
+            key = entry.order.sales_order_id
+            if held.get(key) == entry.payload_hash and key not in self.waiting:
+                self.chunk.held[key] = entry
+            else:
+                differing.append(entry)
+        self.chunk.translated.append(self.translator.columns(differing))
+        self.chunk.unreadable += page.unreadable
+        self.chunk.orders += len(received)
+        self.chunk.pages += 1
+
+    def settle(self) -> pd.DataFrame:
+        """Store and quarantine the chunk, count it, and return its violations."""
+        chunk, self.chunk = self.chunk, _Chunk()
+        rows = self._to_judge(chunk)
         judged = violations(rows.lines_frame(), rows.orders_frame(), self.model.vat_rates)
         found = pd.concat([_unreadable(chunk.unreadable), judged])
-        parked = _quarantine_rows(found, dict(_evidence(chunk)))
+        parked = _quarantine_rows(found, _evidence(rows, chunk.unreadable))
         blocking = {name for name, rule in RULES.items() if rule.blocking}
         bad = set(judged["sales_order_id"][judged["rule"].isin(blocking)])
         bad_orders = len(bad) + len(chunk.unreadable)
-        read = len(latest) + len(chunk.unreadable)
+        ids = rows.orders["sales_order_id"]
+        read = len(ids) + len(chunk.held) + len(chunk.unreadable)
         if self._is_systemic(bad_orders, read):
             with self.db.write() as conn:
                 quarantine.put(conn, parked, self.now)
             limit = self.model.orders.bad_row_limit
             raise _systemic_break(bad_orders, read, limit, summarise(found))
 
-        orders = [row for row in rows.orders if row["sales_order_id"] not in bad]
-        items = [row for row in rows.items if row["sales_order_id"] not in bad]
-        seen = {row["sales_order_id"] for row in rows.orders}
-        judged_keys = [key for key in self.open_keys if _belongs_to(key, seen)]
+        good = rows.keep([row for row, order in enumerate(ids) if order not in bad])
+        judged_keys = set().union(*(self.waiting.get(order, ()) for order in ids))
         with self.db.write() as conn:
-            counts = store_orders(conn, orders, items, self.now)
+            counts = store_orders(conn, good.orders, good.items, self.now)
             # What is still wrong with these orders is put back at once, in the same transaction.
             quarantine.resolve(conn, SOURCE, judged_keys, self.now)
             quarantine.put(conn, parked, self.now)
-        self.open_keys.update(row["business_key"] for row in parked)
+            value = held_value(conn, list(chunk.held))
+        _by_order(self.waiting, (row["business_key"] for row in parked))
 
         outcome = self.outcome
         outcome.pages += chunk.pages
-        outcome.orders_read += len(chunk.orders) + len(chunk.unreadable)
-        outcome.superseded += len(chunk.orders) - len(latest)
+        outcome.orders_read += chunk.orders + len(chunk.unreadable)
+        outcome.superseded += chunk.orders - len(ids) - len(chunk.held)
         outcome.quarantined_orders += bad_orders
-        outcome.items_read += len(rows.items)
-        outcome.newest_change = _newest(rows.orders, outcome.newest_change)
-        outcome.add_good(counts, orders, items)
+        outcome.items_read += len(rows.items["sales_order_id"])
+        outcome.items_read += sum(len(held.order.position_items) for held in chunk.held.values())
+        outcome.newest_change = _newest(rows, chunk.held, outcome.newest_change)
+        outcome.add(counts, good, len(chunk.held), value)
         return found
+
+    def _to_judge(self, chunk: _Chunk) -> OrderColumns:
+        """The newest version of each order; takes from `held` what must be judged together with it.
+
+        That is an order that comes in another version, too, or that shares an item with another.
+        """
+        rows = OrderColumns.joined(chunk.translated)
+        ids, units = set(rows.orders["sales_order_id"]), set(rows.items["position_item_id"])
+        together = [
+            entry
+            for key, entry in chunk.held.items()
+            if key in ids
+            or not units.isdisjoint([i.position_item_id for i in entry.order.position_items])
+        ]
+        if together:
+            for entry in together:
+                del chunk.held[entry.order.sales_order_id]
+            # Before the others: of two versions of one age, what differs from ours counts.
+            rows = OrderColumns.joined([self.translator.columns(together), rows])
+        return rows.keep(_newest_versions(rows))
 
     def _is_systemic(self, bad: int, read: int) -> bool:
         return bad >= FEWEST_BAD_FOR_BREAK and bad > self.model.orders.bad_row_limit * read
 
 
-def _chunks(pages: Iterable[OrdersPage]) -> Iterator[_Chunk]:
-    """Whole pages together until a chunk is full; what came before an error of `pages` counts."""
-    chunk = _Chunk()
-    for page in pages:
-        chunk.pages += 1
-        chunk.orders += [(order, page.evidence_ref) for order in page.orders]
-        chunk.unreadable += page.unreadable
-        if len(chunk.orders) >= ORDERS_PER_CHUNK:
-            yield chunk
-            chunk = _Chunk()
-    if chunk.pages:
-        yield chunk
-
-
-def _latest_versions(orders: list[tuple[PartnerOrder, str]]) -> list[tuple[PartnerOrder, str]]:
+def _newest_versions(rows: OrderColumns) -> list[int]:
     """Each order once: an order that changes while it is paged comes again on a later page."""
-    latest: dict[str, tuple[PartnerOrder, str]] = {}
-    for entry in orders:
-        known = latest.get(entry[0].sales_order_id)
-        if known is None or _version(entry[0]) >= _version(known[0]):
-            latest[entry[0].sales_order_id] = entry
-    return list(latest.values())
-
-
-def _version(order: PartnerOrder) -> tuple[datetime, datetime]:
-    changed = moment_of(order.order_lifecycle_information.lifecycle_change_date)
-    modified = moment_of(order.last_modified_date) if order.last_modified_date else None
-    return changed or _LONG_AGO, modified or _LONG_AGO
+    orders = rows.orders
+    newest: dict[str, tuple[tuple[datetime, datetime], int]] = {}
+    times = zip(orders["lifecycle_changed_at"], orders["last_modified_at"], strict=True)
+    for row, (key, (changed, modified)) in enumerate(
+        zip(orders["sales_order_id"], times, strict=True)
+    ):
+        version = changed or _LONG_AGO, modified or _LONG_AGO
+        if key not in newest or version >= newest[key][0]:
+            newest[key] = version, row
+    return [row for _, row in newest.values()]
 
 
 def _unreadable(orders: list[UnreadableOrder]) -> pd.DataFrame:
@@ -197,11 +264,9 @@ def _key(order: UnreadableOrder) -> str:
     return f"unknown-{hashlib.blake2b(order.reason.encode(), digest_size=8).hexdigest()}"
 
 
-def _evidence(chunk: _Chunk) -> Iterator[tuple[str, str]]:
-    for order, page_ref in chunk.orders:
-        yield order.sales_order_id, page_ref
-    for unreadable in chunk.unreadable:
-        yield _key(unreadable), unreadable.evidence_ref
+def _evidence(rows: OrderColumns, unreadable: list[UnreadableOrder]) -> dict[str, str]:
+    orders = zip(rows.orders["sales_order_id"], rows.orders["page_ref"], strict=True)
+    return dict(orders) | {_key(order): order.evidence_ref for order in unreadable}
 
 
 def _quarantine_rows(found: pd.DataFrame, evidence: dict[str, str]) -> list[Row]:
@@ -220,19 +285,27 @@ def _quarantine_rows(found: pd.DataFrame, evidence: dict[str, str]) -> list[Row]
     ]
 
 
-def _open_keys(db: OperationsDatabase) -> set[str]:
+def _waiting(db: OperationsDatabase) -> dict[str, set[str]]:
+    waiting: dict[str, set[str]] = {}
     with db.read() as conn:
-        return {row["business_key"] for row in quarantine.open_rows(conn, SOURCE)}
+        _by_order(waiting, (row["business_key"] for row in quarantine.open_rows(conn, SOURCE)))
+    return waiting
 
 
-def _belongs_to(business_key: str, orders: set[str]) -> bool:
-    """Whether the key stands for one of `orders`, or for an item of it."""
-    return business_key in orders or business_key.rpartition("/")[0] in orders
+def _by_order(waiting: dict[str, set[str]], business_keys: Iterable[str]) -> None:
+    """Put each key to the order that it stands for, itself or by one of its items."""
+    for key in business_keys:
+        for order in {key, key.rpartition("/")[0]}:
+            waiting.setdefault(order, set()).add(key)
 
 
-def _newest(orders: list[Row], known: datetime | None) -> datetime | None:
-    changes = [row["lifecycle_changed_at"] for row in orders]
-    return max((moment for moment in [*changes, known] if moment), default=None)
+def _newest(
+    rows: OrderColumns, held: dict[str, ReceivedOrder], known: datetime | None
+) -> datetime | None:
+    lifecycles = [entry.order.order_lifecycle_information for entry in held.values()]
+    moments = [moment_of(lifecycle.lifecycle_change_date) for lifecycle in lifecycles]
+    found = [known, *moments, *rows.orders["lifecycle_changed_at"]]
+    return max((moment for moment in found if moment), default=None)
 
 
 def _systemic_break(

@@ -10,19 +10,18 @@ Does not belong here: judging an order (`assets.contracts`) and building request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from resources.operations.bulk import chunks, upsert
+from resources.operations.bulk import Columns, among, pick, upsert_columns
 from resources.operations.database import hold
 from resources.operations.schema import orders, outbox, position_items
 
 _IMPORT = "orders"
 _Version = tuple[datetime, datetime]
 _NEVER = datetime.min.replace(tzinfo=UTC)
-_OLDEST: _Version = (_NEVER, _NEVER)
 _UPDATED = [c.name for c in orders.c if c.name not in {"sales_order_id", "first_seen_at"}]
 
 
@@ -35,46 +34,75 @@ class StoreCounts:
     unchanged: int
 
 
+@dataclass(frozen=True)
+class HeldValue:
+    """What the buyers of some orders pay for their units, and how many discounts are uncertain."""
+
+    buyer_cents: int
+    ambiguous_discounts: int
+
+
 def store_orders(
-    conn: Connection,
-    order_rows: Sequence[dict[str, Any]],
-    item_rows: Sequence[dict[str, Any]],
-    now: datetime,
+    conn: Connection, order_columns: Columns, item_columns: Columns, now: datetime
 ) -> StoreCounts:
     """Store orders with all their items; what we hold already, or newer, stays untouched.
 
     Args:
         conn: a write transaction.
-        order_rows: columns of `orders` without `first_seen_at` and `recorded_at`.
-        item_rows: columns of `position_items` without `recorded_at`, for the same orders.
+        order_columns: columns of `orders` without `first_seen_at` and `recorded_at`.
+        item_columns: columns of `position_items` without `recorded_at`, for the same orders.
         now: aware UTC; becomes `recorded_at` and, for new orders, `first_seen_at`.
     """
     # Alone until the commit: whether a version is newer must still be true when it is written.
     hold(conn, _IMPORT)
-    newest = _newest_of_each(order_rows)
-    held = _held_hashes(conn, list(newest))
-    differing = [row for key, row in newest.items() if held.get(key) != row["payload_hash"]]
-    versions = _held_versions(conn, [row["sales_order_id"] for row in differing])
-    taken = [
-        row for row in differing if _version(row) >= versions.get(row["sales_order_id"], _OLDEST)
-    ]
-    upsert(
+    newest = _newest_of_each(order_columns)
+    held = _held(conn, list(newest))
+    hashes = order_columns["payload_hash"]
+    taken = {
+        key: position
+        for key, (position, version) in newest.items()
+        if key not in held
+        or (held[key].payload_hash != hashes[position] and version >= held[key].version)
+    }
+    stored = pick(order_columns, list(taken.values()))
+    stamp = [now] * len(taken)
+    upsert_columns(
         conn,
         orders,
-        [{**row, "first_seen_at": now, "recorded_at": now} for row in taken],
+        {**stored, "first_seen_at": stamp, "recorded_at": stamp},
         ["sales_order_id"],
         update=_UPDATED,
         keep_when_null=["delivery_address"],
     )
-    refs = {row["sales_order_id"] for row in taken}
-    upsert(
+    owners = item_columns["sales_order_id"]
+    items = pick(item_columns, [position for position, key in enumerate(owners) if key in taken])
+    upsert_columns(
         conn,
         position_items,
-        [{**row, "recorded_at": now} for row in item_rows if row["sales_order_id"] in refs],
+        {**items, "recorded_at": [now] * len(items["sales_order_id"])},
         ["sales_order_id", "position_item_id"],
     )
     new = len(newest) - len(held)
     return StoreCounts(new=new, changed=len(taken) - new, unchanged=len(newest) - len(taken))
+
+
+def held_hashes(conn: Connection, ids: Sequence[str]) -> dict[str, str]:
+    """`payload_hash` of those of `ids` that we hold."""
+    query = sa.select(orders.c.sales_order_id, orders.c.payload_hash)
+    found = conn.execute(query.where(among(conn, orders.c.sales_order_id, ids)))
+    return {row.sales_order_id: row.payload_hash for row in found}
+
+
+def held_value(conn: Connection, ids: Sequence[str]) -> HeldValue:
+    """What the orders `ids` are worth, as we hold them."""
+    if not ids:
+        return HeldValue(0, 0)
+    cents = sa.select(sa.func.coalesce(sa.func.sum(position_items.c.buyer_price_cents), 0))
+    ambiguous = sa.select(sa.func.count()).where(orders.c.discount_reading == "ambiguous")
+    return HeldValue(
+        int(conn.scalars(cents.where(among(conn, position_items.c.sales_order_id, ids))).one()),
+        conn.scalars(ambiguous.where(among(conn, orders.c.sales_order_id, ids))).one(),
+    )
 
 
 def processable_without_wms_order(conn: Connection, limit: int | None = None) -> list[str]:
@@ -131,36 +159,33 @@ def order_with_items(conn: Connection, sales_order_id: str) -> dict[str, Any]:
     return {**order, "items": [dict(item) for item in items]}
 
 
-def _version(row: Any) -> _Version:
-    return row["lifecycle_changed_at"], row["last_modified_at"] or _NEVER
+class _Held(NamedTuple):
+    payload_hash: str
+    version: _Version
 
 
-def _newest_of_each(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    newest: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        known = newest.get(row["sales_order_id"])
-        if known is None or _version(row) >= _version(known):
-            newest[row["sales_order_id"]] = row
+def _newest_of_each(columns: Columns) -> dict[str, tuple[int, _Version]]:
+    """Where the newest version of each order stands."""
+    newest: dict[str, tuple[int, _Version]] = {}
+    versions = zip(columns["lifecycle_changed_at"], columns["last_modified_at"], strict=True)
+    keys = columns["sales_order_id"]
+    for position, (key, (changed, modified)) in enumerate(zip(keys, versions, strict=True)):
+        version = changed, modified or _NEVER
+        known = newest.get(key)
+        if known is None or version >= known[1]:
+            newest[key] = position, version
     return newest
 
 
-def _held_hashes(conn: Connection, ids: Sequence[str]) -> dict[str, str]:
-    held: dict[str, str] = {}
-    for part in chunks(ids):
-        query = sa.select(orders.c.sales_order_id, orders.c.payload_hash).where(
-            orders.c.sales_order_id.in_(part)
-        )
-        held.update(row._tuple() for row in conn.execute(query))
-    return held
-
-
-def _held_versions(conn: Connection, ids: Sequence[str]) -> dict[str, _Version]:
-    held: dict[str, _Version] = {}
-    for part in chunks(ids):
-        query = sa.select(
-            orders.c.sales_order_id, orders.c.lifecycle_changed_at, orders.c.last_modified_at
-        ).where(orders.c.sales_order_id.in_(part))
-        held.update(
-            (row["sales_order_id"], _version(row)) for row in conn.execute(query).mappings()
-        )
-    return held
+def _held(conn: Connection, ids: Sequence[str]) -> dict[str, _Held]:
+    query = sa.select(
+        orders.c.sales_order_id,
+        orders.c.payload_hash,
+        orders.c.lifecycle_changed_at,
+        orders.c.last_modified_at,
+    )
+    found = conn.execute(query.where(among(conn, orders.c.sales_order_id, ids)))
+    return {
+        key: _Held(payload_hash, (changed, modified or _NEVER))
+        for key, payload_hash, changed, modified in found
+    }

@@ -61,7 +61,15 @@ def _store(
     now: datetime = NOW,
 ) -> StoreCounts:
     with db.write() as conn:
-        return store_orders(conn, order_rows, item_rows or [], now)
+        return store_orders(
+            conn, _columns(orders, order_rows), _columns(position_items, item_rows or []), now
+        )
+
+
+def _columns(table: sa.Table, rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    stamps = {"first_seen_at", "recorded_at"}
+    names = [column.name for column in table.c if column.name not in stamps]
+    return {name: [row[name] for row in rows] for name in names}
 
 
 def _held(db: OperationsDatabase, sales_order_id: str = "a") -> dict[str, Any]:
