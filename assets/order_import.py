@@ -16,7 +16,8 @@ import pandas as pd
 
 from assets.contracts.rules import RULES
 from assets.contracts.violations import COLUMNS, RuleSummary, summarise, violations
-from assets.order_rows import OrderColumns, OrderTranslator, ReceivedOrder, moment_of
+from assets.order_rows import OrderColumns, OrderTranslator, ReceivedOrder
+from assets.order_values import moment_of
 from resources.operating_model import OperatingModel
 from resources.operations import quarantine
 from resources.operations.bulk import Row

@@ -11,9 +11,7 @@ dict or an object for each row would cost more than what is computed.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
-from functools import lru_cache
+from datetime import datetime
 from itertools import accumulate, chain
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -22,6 +20,16 @@ import msgspec
 import pandas as pd
 
 from assets.contracts.rules import RULES
+from assets.order_values import (
+    address_json,
+    cents_of,
+    currency_of,
+    inexact_amount_of,
+    missing_part,
+    moment_of,
+    rate_text,
+    sum_of,
+)
 from assets.rules.deadlines import ship_by
 from assets.rules.discounts import (
     OrderDiscount,
@@ -29,26 +37,19 @@ from assets.rules.discounts import (
     Spread,
     spread_discounts,
 )
-from assets.rules.money import InexactAmountError, to_cents
+from assets.rules.money import to_cents
 from resources.operating_model import OperatingModel
 from resources.operations.bulk import pick
 from resources.otto.wire import (
-    Address,
-    Amount,
     InitialDiscount,
     PartnerOrder,
     PositionItem,
-    parse_time,
 )
 
 Columns = dict[str, list[Any]]
 
-# A chunk's distinct dates and amounts; OTTO repeats them between columns.
-_CACHED = 32_768
 _BERLIN = ZoneInfo("Europe/Berlin")
 _ENCODER = msgspec.json.Encoder()
-_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-_LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 _CENT_COLUMNS = {
     "gross_cents",
     "reduced_cents",
@@ -57,7 +58,6 @@ _CENT_COLUMNS = {
     "order_discount_cents",
     "shares_cents",
 }
-_PARTS = ("lastName", "street", "zipCode", "city", "countryCode")
 _STORED_AS_JUDGED = (
     "sales_order_id",
     "position_item_id",
@@ -171,7 +171,7 @@ class OrderTranslator:
             "last_modified_at": _times("lastModifiedDate", modified, bad_dates),
             "lifecycle_changed_at": _times("lifecycleChangeDate", changed, bad_dates),
             "payment_method": [paid.payment_method if paid else None for paid in payments],
-            "delivery_address": [_json(order.delivery_address) for order in orders],
+            "delivery_address": [address_json(order.delivery_address) for order in orders],
             "delivery_fee_cents": charges["delivery_fee_cents"],
             "order_discount_cents": charges["order_discount_cents"],
             "discount_reading": charges["discount_reading"],
@@ -192,7 +192,7 @@ class OrderTranslator:
         facts["position_item_id"] = [item.position_item_id for item in items]
         facts["sku"] = [product.sku for product in products]
         facts["fulfilment_status"] = [item.fulfillment_status for item in items]
-        facts["vat_rate"] = [_rate(product.vat_rate) for product in products]
+        facts["vat_rate"] = [rate_text(product.vat_rate) for product in products]
         facts["unreadable_date"] = bad_dates = [""] * len(items)
 
         gross, reduced = facts["gross_cents"], facts["reduced_cents"]
@@ -237,7 +237,7 @@ class OrderTranslator:
             for of_order in fees
         ]
         columns: Columns = {
-            "delivery_fee_cents": [_sum(of_order) for of_order in amounts],
+            "delivery_fee_cents": [sum_of(of_order) for of_order in amounts],
             "fee_entries": [len(of_order) for of_order in entries],
             "distinct_fee_entries": [len(set(of_order)) for of_order in entries],
             "order_discount_cents": [0] * len(orders),
@@ -255,15 +255,15 @@ class OrderTranslator:
                     columns[name][row] = value
                 amounts[row] += [discount.discount_amount for discount in order.initial_discounts]
             first = beyond
-        columns["currency"] = [_currency(of_order) or "EUR" for of_order in amounts]
-        columns["inexact_amount"] = [_inexact(of_order) for of_order in amounts]
+        columns["currency"] = [currency_of(of_order) or "EUR" for of_order in amounts]
+        columns["inexact_amount"] = [inexact_amount_of(of_order) for of_order in amounts]
         return columns
 
     def _discounts(
         self, discounts: Sequence[InitialDiscount], items: Columns, own: slice
     ) -> dict[str, Any]:
         """The discounts of the order whose items stand at `own`, by column of `_charges`."""
-        cents = _sum([discount.discount_amount for discount in discounts])
+        cents = sum_of([discount.discount_amount for discount in discounts])
         if cents is None or None in items["gross_cents"][own]:
             return {"order_discount_cents": None}
         spread = self._spread(discounts, items, own)
@@ -306,16 +306,6 @@ class OrderTranslator:
         return [self._ship_by[promise] for promise in expected]
 
 
-@lru_cache(maxsize=_CACHED)
-def moment_of(text: str) -> datetime | None:
-    """Aware UTC of one of OTTO's dates; null if unreadable or outside 2000 to 2100."""
-    try:
-        moment = parse_time(text)
-    except ValueError:
-        return None
-    return moment if _EARLIEST <= moment < _LATEST else None
-
-
 def _joined(parts: list[Columns]) -> Columns:
     return {name: list(chain.from_iterable(part[name] for part in parts)) for name in parts[0]}
 
@@ -335,61 +325,20 @@ def _prices(items: list[PositionItem]) -> Columns:
     reduced = [item.item_value_reduced_gross_price for item in items]
     discount = [item.item_value_discount for item in items]
     columns: Columns = {
-        "gross_cents": [_cents(amount.amount) for amount in gross],
-        "reduced_cents": [_cents(amount.amount) if amount else None for amount in reduced],
-        "item_discount_cents": [_cents(amount.amount) if amount else None for amount in discount],
+        "gross_cents": [cents_of(amount.amount) for amount in gross],
+        "reduced_cents": [cents_of(amount.amount) if amount else None for amount in reduced],
+        "item_discount_cents": [cents_of(amount.amount) if amount else None for amount in discount],
         "currency": [],
         "inexact_amount": [],
     }
     for row, of_item in enumerate(zip(gross, reduced, discount, strict=True)):
         amounts = [amount for amount in of_item if amount]
-        columns["currency"].append(_currency(amounts))
-        columns["inexact_amount"].append(_inexact(amounts))
+        columns["currency"].append(currency_of(amounts))
+        columns["inexact_amount"].append(inexact_amount_of(amounts))
         if columns["inexact_amount"][row]:
             for name in ("gross_cents", "reduced_cents", "item_discount_cents"):
                 columns[name][row] = None
     return columns
-
-
-@lru_cache(maxsize=_CACHED)
-def _cents(amount: Decimal) -> int | None:
-    try:
-        return to_cents(amount)
-    except InexactAmountError:
-        return None
-
-
-def _sum(amounts: Sequence[Amount]) -> int | None:
-    """The sum in cents; null if one of the amounts cannot be counted."""
-    total = 0
-    for amount in amounts:
-        cents = _cents(amount.amount)
-        if cents is None:
-            return None
-        total += cents
-    return total
-
-
-def _currency(amounts: Sequence[Amount]) -> str:
-    """The currency, several joined by a plus sign, or nothing for no amount."""
-    if len(amounts) == 1:
-        return amounts[0].currency
-    return "+".join(dict.fromkeys([amount.currency for amount in amounts]))
-
-
-def _inexact(amounts: Sequence[Amount]) -> str:
-    """An amount that is no whole number of cents, if there is one."""
-    for amount in amounts:
-        if _cents(amount.amount) is None:
-            return str(amount.amount)
-    return ""
-
-
-@lru_cache(maxsize=1_024)
-def _rate(rate: Decimal) -> str:
-    """A percentage as the operating model writes it: 19.00 is "19"."""
-    plausible = rate.is_finite() and -6 <= rate.adjusted() <= 6
-    return format(rate.normalize(), "f") if plausible else str(rate)
 
 
 def _addresses(orders: list[PartnerOrder]) -> Columns:
@@ -399,30 +348,10 @@ def _addresses(orders: list[PartnerOrder]) -> Columns:
         for order in orders
     ]
     missing = [
-        _missing_part(order.delivery_address) if count else ""
+        missing_part(order.delivery_address) if count else ""
         for order, count in zip(orders, processable, strict=True)
     ]
     return {"processable_items": processable, "missing_address_part": missing}
-
-
-def _missing_part(address: Address | None) -> str:
-    """Name of the first part without which nobody can deliver; never a value."""
-    if address is None:
-        return "deliveryAddress"
-    parts = (
-        address.last_name + address.first_name,
-        address.street,
-        address.zip_code,
-        address.city,
-        address.country_code,
-    )
-    if all(map(str.strip, parts)):
-        return ""
-    return next(name for name, part in zip(_PARTS, parts, strict=True) if not part.strip())
-
-
-def _json(address: Address | None) -> str | None:
-    return None if address is None else _ENCODER.encode(address).decode()
 
 
 def _frame(columns: Columns) -> pd.DataFrame:
