@@ -4,7 +4,7 @@ Belongs here: the one translation of wire orders into cents, times, shares and d
 refused here: what cannot be translated becomes a null and a word that the contract finds. Chunks,
 storing and quarantine do not belong here (`order_import`).
 
-This is the hot path of the import. It works column by column over all orders of a chunk, because a
+This is the hot path of the import. It works column by column over the orders of a page, because a
 dict or an object for each row would cost more than what is computed.
 """
 

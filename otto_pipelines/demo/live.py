@@ -34,7 +34,7 @@ from otto_pipelines.demo.workplace import (
 
 HOST = "127.0.0.1"
 FIRST_UI_PORT = 3000
-TEMPO = 0.02
+TEMPO = 0.008
 ORDERS_PER_HOUR = 120
 # Real time is the ceiling of virtual time, so a huge speed means: history at once, then real time.
 CATCH_UP_SPEED = 1_000_000

@@ -114,10 +114,12 @@ def among(
 
     A list of parameters is compiled anew for each query, which costs more than the query itself.
     """
-    sent = msgspec.json.encode(values).decode()
     if conn.dialect.name == "postgresql":
+        # PostgreSQL's text cannot hold NUL, so what is stored has none.
+        sent = msgspec.json.encode([value.replace("\0", "") for value in values]).decode()
         array = sa.cast(sa.literal(sent, sa.Text()), postgresql.JSON)
         return column.in_(sa.select(sa.func.json_array_elements_text(array).column_valued()))
+    sent = msgspec.json.encode(values).decode()
     return column.in_(sa.select(sa.func.json_each(sent).table_valued("value").c.value))
 
 

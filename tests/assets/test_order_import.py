@@ -1,3 +1,4 @@
+import gc
 import itertools
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -6,7 +7,9 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
+from assets import order_import
 from assets.order_import import ORDERS_PER_CHUNK, SystemicBreak, import_orders
+from assets.order_rows import OrderTranslator
 from resources.operating_model import OperatingModel, load_operating_model
 from resources.operations import quarantine
 from resources.operations.schema import orders, position_items
@@ -183,6 +186,101 @@ def test_importing_the_same_pages_again_changes_nothing(db, model):
     outcome = import_orders(pages, db, model, NOW.replace(hour=15))
     assert (outcome.new, outcome.changed, outcome.unchanged) == (0, 0, 2)
     assert (rows(db, orders), rows(db, position_items)) == before
+
+
+def test_an_import_counts_what_is_held_like_what_it_stores(db, model):
+    one = order("S1", item("I1"), item("I2"), initialDiscounts=[discount("1.00", "I1")])
+    pages = [page(one, order("S2", **changed_at("11:00:00")))]
+    first = import_orders(pages, db, model, NOW)
+    again = import_orders(pages, db, model, NOW)
+    assert (first.new, again.new, again.unchanged) == (2, 0, 2)
+    for name in ("buyer_cents", "items_read", "ambiguous_discounts", "newest_change"):
+        assert getattr(first, name) == getattr(again, name) != 0
+
+
+def test_held_orders_are_not_translated_again(db, model, monkeypatch):
+    translated = []
+    translate = OrderTranslator.columns
+
+    def watch(self, received):
+        translated.extend(entry.order.sales_order_id for entry in received)
+        return translate(self, received)
+
+    monkeypatch.setattr(OrderTranslator, "columns", watch)
+    import_orders([page(order("S1"), order("S2"))], db, model, NOW)
+    import_orders([page(order("S1"), order("S2", **changed_at("09:00:00")))], db, model, NOW)
+    assert translated == ["S1", "S2", "S2"]
+
+
+def test_a_held_order_that_waits_in_quarantine_is_judged_again(db, model):
+    good = order("S1", item("I1"))
+    worse = order("S1", item("I1", **BAD_ITEMS["sku_present"]), **changed_at("09:00:00"))
+    import_orders([page(good)], db, model, NOW)
+    import_orders([page(worse)], db, model, NOW)
+    assert waiting(db) == [("S1/I1", "sku_present")]
+    outcome = import_orders([page(good)], db, model, NOW)
+    assert (waiting(db), outcome.unchanged) == ([], 1)
+
+
+def test_an_order_parked_by_one_chunk_is_judged_again_by_the_next(db, model, monkeypatch):
+    monkeypatch.setattr(order_import, "ORDERS_PER_CHUNK", 1)
+    good = order("S1", item("I1"))
+    worse = order("S1", item("I1", **BAD_ITEMS["sku_present"]), **changed_at("07:00:00"))
+    import_orders([page(good)], db, model, NOW)
+    import_orders([page(worse), page(good)], db, model, NOW)
+    assert waiting(db) == []
+
+
+def test_a_held_order_whose_item_a_new_order_claims_is_held_back_with_it(db, model):
+    held = order("S1", item("X"))
+    import_orders([page(held)], db, model, NOW)
+    import_orders([page(held), page(order("S2", item("X")), order("S3"))], db, model, NOW)
+    assert {key for key, _ in waiting(db)} == {"S1/X", "S2/X"}
+    assert {row["sales_order_id"] for row in rows(db, orders)} == {"S1", "S3"}
+
+
+def test_a_held_version_and_a_newer_one_in_one_chunk_count_as_one_order(db, model):
+    held = order("S1", item("I1"))
+    newer = order("S1", item("I2", fulfillmentStatus="SENT"), **changed_at("11:00:00"))
+    import_orders([page(held)], db, model, NOW)
+    outcome = import_orders([page(held), page(newer)], db, model, NOW)
+    assert (outcome.changed, outcome.superseded, outcome.unchanged) == (1, 1, 0)
+    assert (outcome.items_read, outcome.buyer_cents) == (1, 1_999)
+    outcome = import_orders([page(held), page(newer)], db, model, NOW)
+    assert (outcome.changed, outcome.superseded, outcome.unchanged) == (0, 1, 1)
+
+
+def test_a_bad_version_older_than_the_held_one_of_its_chunk_is_not_judged(db, model):
+    held = order("S1", item("I1"))
+    import_orders([page(held)], db, model, NOW)
+    stale = order("S1", item("I1", **BAD_ITEMS["sku_present"]), **changed_at("07:00:00"))
+    import_orders([page(held), page(stale)], db, model, NOW)
+    assert waiting(db) == []
+
+
+def test_of_two_versions_of_one_age_the_one_we_do_not_hold_counts(db, model):
+    held, corrected = order("S1", item("I1")), order("S1", item("I1", price="9.99"))
+    import_orders([page(held)], db, model, NOW)
+    import_orders([page(held), page(corrected)], db, model, NOW)
+    assert rows(db, position_items)[0]["gross_cents"] == 999
+
+
+def test_a_held_order_is_judged_again_once_the_operating_model_has_other_vat_rates(db, model):
+    import_orders([page(order("S1", item("I1")))], db, model, NOW)
+    strict = model.model_copy(update={"vat_rates": ("7",)})
+    import_orders([page(order("S1", item("I1")))], db, strict, NOW)
+    assert waiting(db) == [("S1/I1", "vat_rate_known")]
+
+
+def test_the_collector_works_again_after_an_import_that_fails(db, model):
+    def pages():
+        assert not gc.isenabled()
+        yield page(order("S1"))
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        import_orders(pages(), db, model, NOW)
+    assert gc.isenabled()
 
 
 BAD_ORDERS = {

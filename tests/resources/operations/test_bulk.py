@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from resources.operations.bulk import chunks, upsert
+from resources.operations.bulk import among, chunks, pick, upsert, upsert_columns
 from resources.operations.database import OperationsDatabase
 from resources.operations.schema import (
     fulfilment_events,
@@ -202,6 +202,50 @@ def test_rows_of_different_columns_are_refused_by_name(operations_db: Operations
             upsert(conn, watermarks, [{**short, "recorded_at": NOW}, short], ["source"])
         with pytest.raises(ValueError, match="watermarks has no column colour"):
             upsert(conn, watermarks, [{**short, "colour": "red"}], ["source"])
+
+
+def test_columns_of_different_lengths_are_refused(operations_db: OperationsDatabase) -> None:
+    columns = {"source": ["x", "y"], "position": ["1"], "recorded_at": [NOW, NOW]}
+    with (
+        pytest.raises(ValueError, match="watermarks differ in length"),
+        operations_db.write() as conn,
+    ):
+        upsert_columns(conn, watermarks, columns, ["source"])
+
+
+def test_unsorted_and_repeated_keys_of_columns_keep_their_rows_together(
+    operations_db: OperationsDatabase,
+) -> None:
+    columns = {"source": ["b", "a", "b"], "position": ["1", "2", "3"], "recorded_at": [NOW] * 3}
+    with operations_db.write() as conn:
+        assert upsert_columns(conn, watermarks, columns, ["source"]) == 2
+    stored = [(row["source"], row["position"]) for row in _all(operations_db, watermarks)]
+    assert stored == [("a", "2"), ("b", "3")]
+
+
+def test_any_number_of_texts_can_be_asked_for(operations_db: OperationsDatabase) -> None:
+    wanted = ["plain", "it's", 'a "quote"', "back\\slash", "ümläut", ""]
+    with operations_db.write() as conn:
+        upsert(conn, orders, [_order(name) for name in [*wanted, "other"]], ["sales_order_id"])
+    query = sa.select(orders.c.sales_order_id)
+    many = [f"absent {n}" for n in range(70_000)]
+    with operations_db.read() as conn:
+        found = conn.scalars(query.where(among(conn, orders.c.sales_order_id, wanted + many)))
+        assert set(found) == set(wanted)
+        assert not conn.scalars(query.where(among(conn, orders.c.sales_order_id, []))).all()
+
+
+def test_a_nul_character_costs_no_other_row_that_is_asked_for(
+    operations_db: OperationsDatabase,
+) -> None:
+    with operations_db.write() as conn:
+        upsert(conn, orders, [_order("a"), _order("c")], ["sales_order_id"])
+        wanted = among(conn, orders.c.sales_order_id, ["x\0y", "c"])
+        assert conn.scalars(sa.select(orders.c.sales_order_id).where(wanted)).all() == ["c"]
+
+
+def test_picked_rows_come_in_the_order_asked_for() -> None:
+    assert pick({"a": [1, 2, 3], "b": "xyz"}, [2, 0]) == {"a": [3, 1], "b": ["z", "x"]}
 
 
 def test_no_rows_are_no_work(operations_db: OperationsDatabase) -> None:
