@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 Minutes = Annotated[int, Field(ge=0)]
+Units = Annotated[int, Field(ge=0, le=999_999_999)]
 ReturnCarrier = Literal["DHL", "GLS", "HERMES"]
 
 
@@ -126,12 +127,47 @@ class Reconciliation(_Section):
     )
 
 
+class SafetyStock(_Section):
+    """Units that are never offered. A SKU's own entry replaces the default; a location's entry
+    holds back units of each SKU there, and never more than lie there.
+    """
+
+    default: Units = Field(default=0, description="for each SKU without an entry of its own")
+    per_sku: dict[str, Units] = Field(default_factory=dict, description="by OTTO's SKU")
+    per_location: dict[str, Units] = Field(default_factory=dict, description="by WMS location")
+
+
+class AvailabilityPolicy(_Section):
+    """How much of the warehouse's stock OTTO is offered, and when a figure is not believed."""
+
+    safety_stock: SafetyStock = SafetyStock()
+    percentage: int = Field(default=100, ge=0, le=100, description="share offered, rounded down")
+    cap: Units | None = Field(default=None, description="never offer more than this")
+    min_to_list: Units = Field(default=0, description="offer nothing where less than this is left")
+    stale_after_minutes: Minutes = Field(default=120, description="age of a believable level")
+    stale_policy: Literal["freeze", "zero"] = Field(
+        default="freeze", description="a stale figure may only fall, or becomes 0"
+    )
+    mass_drop_share: float = Field(
+        default=0.3, ge=0, le=1, description="share of listed SKUs that may fall to 0 in one run"
+    )
+    mass_drop_least_skus: int = Field(
+        default=5, ge=1, description="fewer SKUs than this falling to 0 are everyday trade"
+    )
+    batch_size: int = Field(default=200, ge=1, le=200, description="SKUs in one request to OTTO")
+    full_push_cron: str = "15 2 * * *"
+    read_back_cron: str = "45 3 * * 0"
+
+
 class Http(_Section):
     """Limits of outgoing calls; OTTO allows 20/s and 1,200/min per partner."""
 
     timeout_seconds: float = Field(default=15.0, gt=0, description="for one call")
     requests_per_second: float = Field(default=20.0, gt=0, description="to OTTO")
     requests_per_minute: float = Field(default=1200.0, gt=0, description="to OTTO")
+    urgent_reserve: float = Field(
+        default=0.05, ge=0, lt=1, description="share of both rates that bulk transfers leave free"
+    )
     attempts: int = Field(default=6, ge=1, description="of one call within a run")
     first_backoff_seconds: float = Field(
         default=0.5, gt=0, description="wait after the first attempt; it doubles"
@@ -179,6 +215,7 @@ class OperatingModel(_Section):
     orders: OrdersPolicy = OrdersPolicy()
     short_pick: ShortPickPolicy = ShortPickPolicy()
     outbox: OutboxPolicy = OutboxPolicy()
+    availability: AvailabilityPolicy = AvailabilityPolicy()
     reconciliation: Reconciliation = Reconciliation()
     http: Http = Http()
     retention: Retention = Retention()

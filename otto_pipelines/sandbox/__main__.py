@@ -34,6 +34,19 @@ _NUMBERS: dict[str, tuple[type, str]] = {
     "transport_fault_rate": (float, "share of requests that fail"),
     "data_fault_rate": (float, "share of orders with each kind of data fault"),
     "stall_seconds": (float, "length of a stalled answer"),
+    "skus": (int, "size of the assortment"),
+    "scarce_share": (float, "share of the ordered articles of which there are few"),
+    "stock_moves_per_day": (float, "receipts, quarantines and counts per virtual day"),
+    "hidden_losses_per_day": (float, "units per virtual day that vanish unseen"),
+    "snapshot_fault_periods": (int, "times that the WMS's stock list is wrong for some hours"),
+    "availability_batch_limit": (int, "SKUs in one request above which OTTO answers 413"),
+    "unknown_skus": (int, "articles in the warehouse that OTTO does not know"),
+    "orphan_skus": (int, "articles at OTTO that the warehouse does not know"),
+    "colliding_skus": (int, "articles that the warehouse holds under two spellings"),
+}
+_SWITCHES = {
+    "sell_what_is_shown": "OTTO sells what it shows, the warehouse picks what it has",
+    "otto_lowers_stock": "a sale lowers the figure at OTTO",
 }
 
 
@@ -48,6 +61,8 @@ def _arguments(argv: list[str] | None) -> SandboxConfig:
             default=default,
             help=f"{meaning} (default {default})",
         )
+    for name, meaning in _SWITCHES.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=meaning)
     parser.add_argument("--start", type=datetime.fromisoformat, help="first moment, with offset")
     values: dict[str, Any] = vars(parser.parse_args(argv))
     for name, variable in _FROM_ENVIRONMENT.items():

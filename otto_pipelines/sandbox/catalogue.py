@@ -52,6 +52,18 @@ PRODUCTS = tuple(
     for place, (stem, title, price, vat) in enumerate(_GOODS)
     for shade, colour in enumerate(_COLOURS)
 )
+_BY_SKU = {product.sku: product for product in PRODUCTS}
+
+
+def further_sku(number: int) -> str:
+    """The SKU of an article beyond `PRODUCTS`; it is in stock, and ordered by nobody unasked."""
+    return f"Artikel-{number:06d}"
+
+
+def product(sku: str) -> Product:
+    """The article with that SKU; any SKU names one."""
+    return _BY_SKU.get(sku) or Product(sku, sku, "XX000000", _ean(99), 1999, 19, "natur")
+
 
 FIRST_NAMES = ("Jürgen", "Anke", "Björn", "Käthe", "Ömer", "Sabine", "Lukas", "Zoë", "Horst", "Mia")
 LAST_NAMES = ("Müller", "Groß", "Schröder", "Özdemir", "Weiß", "Lange", "Krüger", "Nowak", "Böhm")

@@ -12,6 +12,16 @@ from otto_pipelines.sandbox.worktime import BERLIN
 LOOPBACK = "127.0.0.1"
 SETTLING_DAYS = 5
 """Days after the last generated order within which everything planned has happened."""
+_LEAST = {
+    "skus": 60,
+    "availability_batch_limit": 1,
+    "stock_moves_per_day": 0,
+    "hidden_losses_per_day": 0,
+    "snapshot_fault_periods": 0,
+    "unknown_skus": 0,
+    "orphan_skus": 0,
+    "colliding_skus": 0,
+}
 
 
 class SandboxError(Exception):
@@ -43,6 +53,30 @@ class SandboxConfig:
     customer_cancel_rate: float = 0.02
     prepayment_rate: float = 0.05
     after_orders_trickle: float = 0.0
+    skus: int = 60
+    """Size of the assortment; beyond the 60 articles that are ordered, more that only lie there."""
+    sell_what_is_shown: bool = False
+    """OTTO sells no more than it shows, and the warehouse picks no more than it has. Off: every
+    order is placed, and the warehouse finds each unit but those of its short-pick stories."""
+    otto_lowers_stock: bool = False
+    """Whether a sale lowers the figure at OTTO. What the real one does is unknown."""
+    availability_batch_limit: int = 200
+    """Above so many SKUs in one request OTTO answers 413."""
+    scarce_share: float = 0.0
+    """Share of the ordered articles of which a handful is there, and comes in again."""
+    stock_moves_per_day: float = 24.0
+    """Receipts, quarantines and counts that happen by themselves. 0: nothing moves but by orders,
+    and nothing comes in but after a short-pick."""
+    hidden_losses_per_day: float = 0.0
+    """Units that vanish without the WMS knowing, until a pick or a count shows it."""
+    snapshot_fault_periods: int = 0
+    """So many times the WMS's stock list is wrong for some hours."""
+    unknown_skus: int = 3
+    """Articles in the warehouse that OTTO does not know."""
+    orphan_skus: int = 0
+    """Articles that OTTO still shows and the warehouse does not know."""
+    colliding_skus: int = 0
+    """Articles that lie in the warehouse a second time, spelt in capitals."""
     stall_seconds: float = 20.0
     retry_after_seconds: int = 1
     token_lifetime_seconds: float = 1800.0
@@ -93,9 +127,13 @@ class SandboxConfig:
             "split_rate",
             "customer_cancel_rate",
             "prepayment_rate",
+            "scarce_share",
         ):
             if not 0 <= getattr(self, name) <= 1:
                 raise SandboxError(f"{name}={getattr(self, name)}: a rate lies between 0 and 1")
+        for name, least in _LEAST.items():
+            if getattr(self, name) < least:
+                raise SandboxError(f"{name}={getattr(self, name)}: need at least {least}")
 
     def first_moment(self, real_now: datetime) -> datetime:
         """`start` in UTC, or midnight in Berlin (days + 5) days before `real_now`."""

@@ -14,8 +14,9 @@ from otto_pipelines.sandbox.config import SandboxError
 from otto_pipelines.sandbox.http_server import Answer, Request, json_answer
 from otto_pipelines.sandbox.otto_auth import TokenDesk
 from otto_pipelines.sandbox.routing import Routes
+from otto_pipelines.sandbox.stock_control import Control, StockControl
 from otto_pipelines.sandbox.transport_faults import FaultyApp
-from otto_pipelines.sandbox.truth import truth
+from otto_pipelines.sandbox.truth import stock_marks, truth
 from otto_pipelines.sandbox.world import World
 
 PREFIX = "/_sandbox"
@@ -28,11 +29,13 @@ class ControlApi:
         self._world = world
         self._desk = desk
         self._faulty = faulty
+        stock_routes = StockControl(world).routes()
         self._routes = Routes[Callable[[dict[str, Any]], Answer]](
             {
+                **{route: _answering(control) for route, control in stock_routes.items()},
                 "GET /_sandbox/clock": self._clock,
                 "POST /_sandbox/clock/advance": self._advance,
-                "GET /_sandbox/ledger": lambda _: json_answer(200, world.ledger.as_json()),
+                "GET /_sandbox/ledger": self._ledger,
                 "GET /_sandbox/truth": lambda _: json_answer(200, truth(world)),
                 "GET /_sandbox/sent-shipments": self._sent_shipments,
                 "POST /_sandbox/orders": self._create_order,
@@ -48,13 +51,16 @@ class ControlApi:
         if handler is None:
             return json_answer(404, {"error": f"no such control: {request.method} {request.path}"})
         try:
-            body = request.json() if request.body else {}
+            body = request.json() if request.body else dict(request.query)
             with self._world.turn():
                 return handler(body)
         except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
             return json_answer(400, {"error": f"{request.path}: {error!r}"})
         except SandboxError as error:
             return json_answer(409, {"error": str(error)})
+
+    def _ledger(self, _: dict[str, Any]) -> Answer:
+        return json_answer(200, self._world.ledger.as_json() | stock_marks(self._world))
 
     def _clock(self, _: dict[str, Any]) -> Answer:
         clock = self._world.sim.clock
@@ -73,7 +79,10 @@ class ControlApi:
         to = datetime.fromisoformat(body["to"])
         if to.tzinfo is None:
             raise ValueError("'to' needs an offset, such as Z")
-        self._world.advance(to)
+        if body.get("stop_at_stock_news", False):
+            self._world.advance_to_stock_news(to)
+        else:
+            self._world.advance(to)
         return self._clock({})
 
     def _sent_shipments(self, _: dict[str, Any]) -> Answer:
@@ -98,7 +107,10 @@ class ControlApi:
         lines = int(body.get("lines", 1))
         if not 1 <= lines <= 50:
             raise ValueError(f"lines={lines}: from 1 to 50")
-        order = self._world.create_order(lines)
+        sku = body.get("sku")
+        if sku is not None and not self._world.shelf.knows(sku):
+            raise ValueError(f"OTTO knows no article {sku!r}")
+        order = self._world.create_order(lines, sku)
         return json_answer(
             201,
             {
@@ -137,3 +149,7 @@ class ControlApi:
     def _expire_tokens(self, _: dict[str, Any]) -> Answer:
         self._desk.expire_all()
         return json_answer(200, {})
+
+
+def _answering(control: Control) -> Callable[[dict[str, Any]], Answer]:
+    return lambda body: json_answer(200, control(body))

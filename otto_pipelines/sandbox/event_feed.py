@@ -1,15 +1,14 @@
 """The WMS's feed of fulfilment events: append-only, read by an opaque cursor.
 
-Belongs here: event records and cursors. Why something happens belongs to `warehouse`.
+Belongs here: event records. Why something happens belongs to `warehouse`.
 """
 
-import base64
-import binascii
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import msgspec
 
+from otto_pipelines.sandbox.cursors import read_cursor, write_cursor
 from otto_pipelines.sandbox.simulation import Simulation
 
 
@@ -22,10 +21,6 @@ class _Line(Protocol):
 class _Order(Protocol):
     order_ref: str
     wms_order_id: str
-
-
-class BadCursor(ValueError):
-    """A cursor that this feed never gave."""
 
 
 def line_outcome(line: _Line, **facts: Any) -> dict[str, Any]:
@@ -78,23 +73,11 @@ class EventFeed:
         Raises:
             BadCursor: the cursor is not one of this feed.
         """
-        begin = self._place(cursor)
+        begin = read_cursor("feed", cursor, len(self._events))
         events = self._events[begin : begin + limit]
         end = begin + len(events)
         return {
             "events": events,
-            "next_cursor": base64.urlsafe_b64encode(f"feed:{end}".encode()).decode(),
+            "next_cursor": write_cursor("feed", end),
             "has_more": end < len(self._events),
         }
-
-    def _place(self, cursor: str | None) -> int:
-        if not cursor:
-            return 0
-        try:
-            name, _, place = base64.urlsafe_b64decode(cursor).decode("ascii").partition(":")
-            number = int(place)
-        except (binascii.Error, UnicodeError, ValueError) as error:
-            raise BadCursor(cursor) from error
-        if name != "feed" or not 0 <= number <= len(self._events):
-            raise BadCursor(cursor)
-        return number

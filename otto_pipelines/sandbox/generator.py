@@ -40,12 +40,16 @@ def make_orders(config: SandboxConfig, start: datetime) -> list[SalesOrder]:
 
 
 def make_order(
-    rng: random.Random, ordered_at: datetime, item_count: int | None = None
+    rng: random.Random,
+    ordered_at: datetime,
+    item_count: int | None = None,
+    sku: str | None = None,
 ) -> SalesOrder:
-    """One order placed at `ordered_at`."""
+    """One order placed at `ordered_at`; of mixed articles, or all of `sku`."""
     count = item_count or rng.choices(_ITEM_COUNTS, _ITEM_WEIGHTS)[0]
     expected = delivery(ordered_at, rng.choice(_DELIVERY_DAYS))
-    items = [_item(rng, product, expected) for product in _basket(rng, count)]
+    basket = [catalogue.product(sku)] * count if sku else _basket(rng, count)
+    items = [_item(rng, product, expected) for product in basket]
     return SalesOrder(
         order_id=_uuid(rng),
         number="".join(rng.choices(_ALPHABET, k=10)),

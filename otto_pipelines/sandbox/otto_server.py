@@ -1,7 +1,8 @@
 """Routes of the simulated OTTO Market API: token, orders, cancellations, shipments.
 
 Belongs here: which request goes where, scopes, and the error bodies of each interface. State
-belongs to `marketplace`, rules to `otto_rules`, paging of orders to `otto_orders`.
+belongs to `marketplace`, rules to `otto_rules`, paging of orders to `otto_orders`, quantities to
+`otto_availability`.
 """
 
 import base64
@@ -12,7 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from otto_pipelines.sandbox import otto_orders, otto_rules
+from otto_pipelines.sandbox import otto_availability, otto_orders, otto_rules
 from otto_pipelines.sandbox.http_server import Answer, Request, json_answer
 from otto_pipelines.sandbox.model import Shipment
 from otto_pipelines.sandbox.otto_auth import TokenDesk
@@ -54,6 +55,7 @@ class OttoApi:
                 "POST /v1/shipments/*/positionitems": ("shipments", self._append),
                 f"GET {by_tracking}": ("shipments", self._one_shipment),
                 f"POST {by_tracking}/positionitems": ("shipments", self._append),
+                **otto_availability.routes(world),
             }
         )
 
@@ -69,7 +71,7 @@ class OttoApi:
         if scopes is None:
             return _unauthorized(request, scope)
         if scope not in scopes:
-            return _error(request, scope, Problem(403, *_FORBIDDEN[scope]))
+            return _forbidden(request, scope)
         try:
             with self._world.turn():
                 return handler(request)
@@ -195,7 +197,15 @@ _FORBIDDEN = {
 def _unauthorized(request: Request, scope: str) -> Answer:
     if scope == "shipments":
         return Answer(401)  # OTTO documents no body here
+    if scope == otto_availability.SCOPE:
+        return otto_availability.denied(401)
     return _error(request, scope, Problem(401, "Unauthorized", "Missing or expired token."))
+
+
+def _forbidden(request: Request, scope: str) -> Answer:
+    if scope == otto_availability.SCOPE:
+        return otto_availability.denied(403)
+    return _error(request, scope, Problem(403, *_FORBIDDEN[scope]))
 
 
 def _error(request: Request, scope: str, *problems: Problem) -> Answer:

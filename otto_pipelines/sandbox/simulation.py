@@ -35,24 +35,31 @@ class Simulation:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is left to happen by itself (orders that trickle in do not count)."""
+        """Whether nothing is left to happen by itself (background does not count)."""
         return self._awaited == 0
+
+    @property
+    def next_at(self) -> datetime | None:
+        """When the next thing happens; None where nothing is planned."""
+        return self._queue[0][0] if self._queue else None
 
     def schedule(self, at: datetime, action: Action, *, background: bool = False) -> None:
         """Run `action` when time reaches `at`; a past time means as soon as possible."""
         heapq.heappush(self._queue, (max(at, self.now), next(self._order), action, background))
         self._awaited += not background
 
-    def after(self, minutes: float, action: Action) -> None:
+    def after(self, minutes: float, action: Action, *, background: bool = False) -> None:
         """Run `action` after that many minutes, scaled by the tempo."""
-        self.schedule(self.now + timedelta(minutes=minutes * self.config.tempo), action)
+        at = self.now + timedelta(minutes=minutes * self.config.tempo)
+        self.schedule(at, action, background=background)
 
-    def after_work(self, minutes: float, action: Action) -> None:
+    def after_work(self, minutes: float, action: Action, *, background: bool = False) -> None:
         """Run `action` after that many minutes of the warehouse's working time."""
         if self.config.tempo < 1:
-            self.after(minutes, action)
+            self.after(minutes, action, background=background)
         else:
-            self.schedule(add_shift_minutes(self.now, minutes * self.config.tempo), action)
+            at = add_shift_minutes(self.now, minutes * self.config.tempo)
+            self.schedule(at, action, background=background)
 
     def catch_up(self) -> None:
         """Let everything happen that is due by the clock."""

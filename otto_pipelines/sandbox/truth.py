@@ -1,8 +1,9 @@
-"""The state of the whole world at this moment, item by item, for whoever marks a run."""
+"""The state of the whole world at this moment, for whoever marks a run: by item and by SKU."""
 
 from collections import Counter, defaultdict
 from typing import Any
 
+from otto_pipelines.sandbox.model import CANCELLED, Status
 from otto_pipelines.sandbox.wms_model import Line
 from otto_pipelines.sandbox.world import World
 
@@ -42,6 +43,47 @@ def truth(world: World) -> dict[str, Any]:
             "otto_shipments_per_parcel": _surplus_shipments(world),
         },
         "idle": world.sim.idle,
+        **stock_marks(world),
+    }
+
+
+def stock_marks(world: World) -> dict[str, int]:
+    """What a run is marked by in matters of stock.
+
+    `oversold_units`, those `oversold_avoidable`, `shorts`, and `shorts_settled`: a short ends when
+    its unit is sent or cancelled at OTTO, or stands in the ledger as a break.
+    """
+    ledger = world.ledger
+    broken = {line.position_item_id for line in ledger.breaks}
+    return {
+        "oversold_units": len(ledger.oversold),
+        "oversold_avoidable": ledger.oversold_avoidable,
+        "shorts": len(ledger.shorts),
+        "shorts_settled": sum(
+            item_id in broken or _ended(world, order_id, item_id)
+            for order_id, item_id in ledger.shorts
+        ),
+    }
+
+
+def _ended(world: World, order_id: str, item_id: str) -> bool:
+    order = world.market.orders.get(order_id)
+    return any(
+        item.item_id == item_id and item.status in {*CANCELLED, Status.SENT, Status.RETURNED}
+        for item in (order.items if order else [])
+    )
+
+
+def stock(world: World, sku: str | None = None) -> dict[str, Any]:
+    """The body of `GET /_sandbox/stock`: both sides of every SKU, or of one."""
+    goods = world.goods
+    skus = sorted({*world.warehouse.stock, *goods.at_otto}) if sku is None else [sku]
+    return {
+        "skus": [world.stock_truth.describe(sku) for sku in skus],
+        "unknown_to_otto": goods.unknown_to_otto,
+        "unknown_to_wms": goods.orphans,
+        "collisions": goods.collisions,
+        **stock_marks(world),
     }
 
 

@@ -8,10 +8,13 @@ the world's lock.
 import itertools
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from otto_pipelines.sandbox import carriers, catalogue
+from otto_pipelines.sandbox.allocation import Allocation
+from otto_pipelines.sandbox.assortment import Assortment
 from otto_pipelines.sandbox.event_feed import EventFeed, line_outcome
 from otto_pipelines.sandbox.simulation import Simulation
 from otto_pipelines.sandbox.stories import NEVER_DISPATCHED, Story
@@ -19,6 +22,7 @@ from otto_pipelines.sandbox.wms_model import Line, Parcel, WmsOrder
 
 _LOST_AFTER_MINUTES = 20
 _BACKORDER_MINUTES = 600
+_LINE_FIELDS = ("line_id", "sku", "quantity", "unit_price_cents", "currency")
 
 
 def _nothing(*_: Any) -> None:
@@ -26,21 +30,31 @@ def _nothing(*_: Any) -> None:
 
 
 class Warehouse:
-    """All orders of the WMS. Hooks tell `world` what happened."""
+    """All orders of the WMS and their stock. Hooks tell `world` what happened.
 
-    def __init__(self, sim: Simulation, story_of: Callable[[str], Story | None]) -> None:
+    An accepted order reserves its units, a pick takes them off the shelf.
+    """
+
+    def __init__(
+        self, sim: Simulation, story_of: Callable[[str], Story | None], goods: Assortment
+    ) -> None:
         self._sim = sim
         self._story_of = story_of
         self._numbers = carriers.NumberRange(sim.config.seed)
         self._order_serial = itertools.count(1)
         self._parcel_serial = itertools.count(1)
         self.feed = EventFeed(sim)
+        self._allocation = Allocation(sim, goods)
+        self.stock = self._allocation.stock
         self.orders: dict[str, WmsOrder] = {}
         self.parcels: dict[str, Parcel] = {}
         self.on_packed: Callable[[WmsOrder], None] = _nothing
         self.on_dispatched: Callable[[WmsOrder, list[Line], Parcel], None] = _nothing
         self.on_fault: Callable[[str, str, str], None] = _nothing
         self.on_accepted: Callable[[WmsOrder], None] = _nothing
+        self.on_counted: Callable[[WmsOrder, Line], None] = _nothing
+        """The stock of the WMS now allows for this line, or it needs none any more."""
+        self.on_short: Callable[[WmsOrder, Line], None] = _nothing
 
     def submit(self, order: dict[str, Any]) -> dict[str, Any]:
         """Take a checked order; idempotent by its `order_ref`. Returns a SubmitResult."""
@@ -75,14 +89,20 @@ class Warehouse:
         return held
 
     def _update(self, held: WmsOrder, order: dict[str, Any]) -> None:
-        wanted = {line["line_id"]: _line(line) for line in order["lines"]}
+        wanted = {line["line_id"]: line for line in order["lines"]}
         gone = [line for key, line in held.lines.items() if key not in wanted and line.in_work]
+        self._allocation.release(line for line in held.lines.values() if line.in_work)
         for key, line in wanted.items():
-            line.state = held.lines[key].state if key in held.lines else held.status
-        held.lines |= wanted
+            known = held.lines.get(key)
+            changes = {name: line[name] for name in _LINE_FIELDS}
+            held.lines[key] = (
+                replace(known, **changes) if known else replace(_line(line), state=held.status)
+            )
         held.payload_hash = order["payload_hash"]
         self._spoil(held)
         self._cancel_lines(held, gone, "removed by an update of the order")
+        if held.status != "NEW":
+            self._reserve(held)
 
     def _spoil(self, held: WmsOrder) -> None:
         """Stories in which the WMS stores something else than it was given."""
@@ -97,7 +117,14 @@ class Warehouse:
             line.unit_price_cents += held.rng.choice((100, 250, 999))
         self.on_fault(held.order_ref, line.line_id, held.story)
 
+    def _reserve(self, held: WmsOrder) -> None:
+        for line in held.lines.values():
+            if line.in_work:
+                self._allocation.reserve(line)
+                self.on_counted(held, line)
+
     def _lose(self, held: WmsOrder) -> None:
+        self._allocation.release(line for line in held.lines.values() if line.in_work)
         del self.orders[held.order_ref]
         for line_id in held.lines:
             self.on_fault(held.order_ref, line_id, Story.ORDER_LOST)
@@ -115,6 +142,7 @@ class Warehouse:
         if held.status != "NEW":
             return
         self._step(held, "ACCEPTED")
+        self._reserve(held)
         self.on_accepted(held)
         if held.story is Story.CANCELLATION_IGNORED:
             self._sim.after(30, lambda: self._cancel_by_itself(held))
@@ -125,6 +153,7 @@ class Warehouse:
         line = next(iter(held.lines.values()))
         if not line.in_work or line.packed:
             return
+        self._allocation.damage(line)
         self._cancel_lines(held, [line], "article damaged in the warehouse")
         self.on_fault(held.order_ref, line.line_id, Story.CANCELLATION_IGNORED)
 
@@ -139,13 +168,34 @@ class Warehouse:
             return
         if held.story in {Story.SHORT_PICKED, Story.BACKORDERED}:
             self._pick_short(held, next(iter(held.lines.values())))
+        for line in [line for line in held.lines.values() if line.in_work]:
+            if not self._allocation.pick(line):
+                self._come_up_short(held, line, backorder=False)
         self._step(held, "PICKED")
         self._sim.after_work(held.rng.uniform(10, 30), lambda: self._pack(held))
 
     def _pick_short(self, held: WmsOrder, line: Line) -> None:
-        if not line.in_work:
-            return
-        line.backordered = held.story is Story.BACKORDERED
+        if line.in_work:
+            self._allocation.write_off(line, certain=False)
+            self._come_up_short(held, line, backorder=held.story is Story.BACKORDERED)
+
+    def short_now(self, sku: str, order_ref: str | None, *, backorder: bool) -> str | None:
+        """Let the next line of that SKU come up short; its id, or None where none can be."""
+        for held in list(self.orders.values()):
+            for line in held.lines.values():
+                waits = line.in_work and line.state != "PICKED"
+                if line.sku == sku and waits and order_ref in {None, held.order_ref}:
+                    self.accept(held)
+                    self._allocation.write_off(line, certain=True)
+                    self._come_up_short(held, line, backorder=backorder)
+                    return line.line_id
+        return None
+
+    def _come_up_short(self, held: WmsOrder, line: Line, *, backorder: bool) -> None:
+        """Report a line short. A backorder keeps its promise on the stock."""
+        if not backorder:
+            self._allocation.release([line])
+        line.backordered = backorder
         line.state = "SHORT"
         self.feed.add(
             "SHORT_PICKED",
@@ -154,17 +204,19 @@ class Warehouse:
                 line_outcome(
                     line,
                     quantity_short=line.quantity,
-                    discrepancy="BACKORDER" if line.backordered else "COMPLETE",
+                    discrepancy="BACKORDER" if backorder else "COMPLETE",
                     reason="OUT_OF_STOCK",
                 )
             ],
         )
         self._settle_status(held)
-        if line.backordered:
+        self.on_short(held, line)
+        if backorder:
             self._sim.after_work(_BACKORDER_MINUTES, lambda: self._ship_backorder(held, line))
 
     def _ship_backorder(self, held: WmsOrder, line: Line) -> None:
         if line.state == "SHORT":
+            self._allocation.pick(line, force=True)
             line.packed = True
             self._dispatch(held, [line])
 
@@ -257,6 +309,8 @@ class Warehouse:
         self.accept(held)
         for line in held.lines.values():
             if line.in_work:
+                if line.state != "PICKED":
+                    self._allocation.pick(line, force=True)
                 line.state, line.packed = "PICKED", True
         held.status = "PACKED"
         return self._dispatch(held, list(held.lines.values()))
@@ -275,8 +329,10 @@ class Warehouse:
         return {"order_ref": order_ref, "outcome": outcome, "cancelled_line_ids": done}
 
     def _cancel_lines(self, held: WmsOrder, lines: list[Line], reason: str) -> None:
+        self._allocation.release(lines)
         for line in lines:
             line.state = "CANCELLED"
+            self.on_counted(held, line)
         if lines:
             self.feed.add(
                 "CANCELLED", held, lines=[line_outcome(line, reason=reason) for line in lines]
@@ -317,8 +373,7 @@ def _shares(held: WmsOrder, ready: list[Line]) -> list[list[Line]]:
 
 
 def _line(line: dict[str, Any]) -> Line:
-    names = ("line_id", "sku", "quantity", "unit_price_cents", "currency")
-    return Line(*(line[name] for name in names))
+    return Line(*(line[name] for name in _LINE_FIELDS))
 
 
 def _result(ref: str, outcome: str, wms_id: str, error: str | None = None) -> dict[str, Any]:

@@ -24,6 +24,8 @@ class Line:
     state: str = "NEW"
     packed: bool = False
     backordered: bool = False
+    location: str | None = None
+    """Where its units are promised or came from; None before the order is accepted."""
     parcel_ids: list[str] = field(default_factory=list)
 
     @property

@@ -1,7 +1,7 @@
 """Routes of the simulated WMS: the reference contract that `docs/wms_http.md` describes.
 
 Belongs here: paths, the key, error bodies, batch limits. Orders and their fate belong to
-`warehouse`, the checks of an order to `wms_rules`.
+`warehouse`, the checks of an order to `wms_rules`, the stock list to `wms_stock`.
 """
 
 import hmac
@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 
 import msgspec
 
-from otto_pipelines.sandbox.event_feed import BadCursor
+from otto_pipelines.sandbox.cursors import BadCursor
 from otto_pipelines.sandbox.http_server import Answer, Request, json_answer
 from otto_pipelines.sandbox.routing import Routes
 from otto_pipelines.sandbox.wms_model import snapshot
@@ -49,6 +49,8 @@ class WmsApi:
                 "GET /v1/orders": self._snapshots,
                 "POST /v1/orders/*/cancellation": self._cancel,
                 "GET /v1/fulfilment-events": self._events,
+                "GET /v1/stock": self._stock,
+                "GET /v1/stock-changes": self._stock_changes,
                 "POST /v1/acknowledgements": self._acknowledge,
             }
         )
@@ -64,6 +66,10 @@ class WmsApi:
         try:
             with self._world.turn():
                 return handler(request)
+        except BadCursor:
+            field = "page" if request.path == "/v1/stock" else "cursor"
+            message = f"this {field} was never given"
+            return json_answer(422, error_body("rejected", message, field))
         except _Rejected as refusal:
             return json_answer(422, error_body("rejected", str(refusal), refusal.field))
 
@@ -105,14 +111,19 @@ class WmsApi:
         return json_answer(200, self._world.cancel_in_warehouse(request.segments[2], lines, reason))
 
     def _events(self, request: Request) -> Answer:
-        text = request.first("limit") or str(_EVENTS_DEFAULT)
-        if not text.isdecimal() or not 1 <= int(text) <= _EVENTS_MOST:
-            raise _Rejected("limit", f"limit must be a number from 1 to {_EVENTS_MOST}")
-        try:
-            page = self._world.warehouse.feed.page(request.first("cursor"), int(text))
-        except BadCursor as error:
-            raise _Rejected("cursor", "this cursor was never given") from error
+        page = self._world.warehouse.feed.page(request.first("cursor"), _limit(request))
         return json_answer(200, page)
+
+    def _stock(self, request: Request) -> Answer:
+        skus = [value for key, value in request.query if key == "sku"]
+        if len(skus) > _LARGEST_BATCH:
+            raise _Rejected("sku", f"give at most {_LARGEST_BATCH} sku parameters")
+        stock = self._world.stock_list
+        return json_answer(200, stock.some(skus) if skus else stock.page(request.first("page")))
+
+    def _stock_changes(self, request: Request) -> Answer:
+        stock = self._world.stock_list
+        return json_answer(200, stock.changes(request.first("cursor"), _limit(request)))
 
     def _acknowledge(self, request: Request) -> Answer:
         ids = _body(request).get("event_ids")
@@ -120,6 +131,13 @@ class WmsApi:
             raise _Rejected("event_ids", "event_ids must be a list of event ids")
         self._world.warehouse.feed.acknowledged.update(ids)
         return Answer(204)
+
+
+def _limit(request: Request) -> int:
+    text = request.first("limit") or str(_EVENTS_DEFAULT)
+    if not text.isdecimal() or not 1 <= int(text) <= _EVENTS_MOST:
+        raise _Rejected("limit", f"limit must be a number from 1 to {_EVENTS_MOST}")
+    return int(text)
 
 
 def _texts(value: Any) -> TypeGuard[list[str]]:

@@ -12,16 +12,19 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from otto_pipelines.sandbox import catalogue, generator, stories
+from otto_pipelines.sandbox import assortment, catalogue, generator, stories
 from otto_pipelines.sandbox.clock import VirtualClock
-from otto_pipelines.sandbox.config import SETTLING_DAYS, SandboxConfig
+from otto_pipelines.sandbox.config import SETTLING_DAYS, SandboxConfig, SandboxError
 from otto_pipelines.sandbox.ledger import Ledger
 from otto_pipelines.sandbox.marketplace import Marketplace
 from otto_pipelines.sandbox.model import CANCELLED, Item, SalesOrder, Shipment, Status
+from otto_pipelines.sandbox.otto_stock import Shelf
 from otto_pipelines.sandbox.simulation import Simulation
+from otto_pipelines.sandbox.stock_truth import StockTruth
 from otto_pipelines.sandbox.stories import PHANTOM_ORDER, Story
 from otto_pipelines.sandbox.warehouse import Warehouse
 from otto_pipelines.sandbox.wms_model import Line, Parcel, WmsOrder
+from otto_pipelines.sandbox.wms_stock import StockList
 from otto_pipelines.sandbox.worktime import BERLIN, add_working_days, at_berlin
 
 BREAK_OF_FAULT = {
@@ -53,8 +56,12 @@ class World:
     def __init__(self, config: SandboxConfig, clock: VirtualClock) -> None:
         self.config = config
         self.sim = Simulation(config, clock)
+        self.goods = assortment.make_assortment(config)
         self.market = Marketplace(self.sim)
-        self.warehouse = Warehouse(self.sim, self._story_of)
+        self.shelf = Shelf(self.sim, self.goods)
+        self.warehouse = Warehouse(self.sim, self._story_of, self.goods)
+        self.stock_list = StockList(self.sim, self.warehouse.stock)
+        self.stock_truth = StockTruth(self.sim, self.warehouse.stock, self.shelf)
         self.orders_end = clock.start + timedelta(days=config.days)
         self._rng = random.Random(f"live:{config.seed}")
         self._corrected: set[str] = set()
@@ -65,6 +72,8 @@ class World:
         self.warehouse.on_packed = self._order_packed
         self.warehouse.on_dispatched = self._parcel_dispatched
         self.warehouse.on_fault = self._fault_took_effect
+        self.warehouse.on_counted = lambda _, line: self.stock_truth.counted(line.line_id)
+        self.warehouse.on_short = self._line_short
         for order in generator.make_orders(config, clock.start):
             self.sim.schedule(order.ordered_at, partial(self._arrive, order))
         self._plan_phantoms(clock.start)
@@ -89,12 +98,34 @@ class World:
             self.sim.clock.advance(to)
             self.sim.catch_up()
 
-    def create_order(self, lines: int) -> SalesOrder:
-        """A plain order that is PROCESSABLE at once."""
-        order = generator.make_order(self._rng, self.sim.now, lines)
-        self.market.add(order)
+    def advance_to_stock_news(self, to: datetime) -> None:
+        """Step to the first moment at which the available units of a SKU move, at most to `to`."""
+        with self.turn():
+            before = self.stock_truth.moves
+            while self.sim.now < to and self.stock_truth.moves == before:
+                self.advance(min(to, self.sim.next_at or to))
+
+    def create_order(self, lines: int, sku: str | None = None) -> SalesOrder:
+        """A plain order that is PROCESSABLE at once, of mixed articles or all of `sku`.
+
+        Raises:
+            SandboxError: OTTO sells only what it shows, and shows less.
+        """
+        order = generator.make_order(self._rng, self.sim.now, lines, sku)
+        lacking = self._lacking(order)
+        if lacking is not None:
+            shown = self.shelf.shown(lacking)
+            raise SandboxError(f"OTTO shows {shown} of {lacking}: send a higher quantity first")
+        self._place(order)
         self.market.release(order)
         return order
+
+    def _lacking(self, order: SalesOrder) -> str | None:
+        return self.stock_truth.sold_out(order) if self.config.sell_what_is_shown else None
+
+    def _place(self, order: SalesOrder) -> None:
+        self.market.add(order)
+        self.stock_truth.sold(order)
 
     def cancel_in_warehouse(
         self, order_ref: str, line_ids: list[str] | None, reason: str
@@ -115,7 +146,10 @@ class World:
     # The timeline of an order at OTTO.
 
     def _arrive(self, order: SalesOrder) -> None:
-        self.market.add(order)
+        if self._lacking(order) is not None:
+            self.ledger.harmless["turned_away"] += 1
+            return
+        self._place(order)
         if order.story is Story.PREPAID:
             paid = order.ordered_at + timedelta(days=0.5 + 2 * order.draw)
             self.sim.schedule(paid, lambda: self._pay(order))
@@ -192,6 +226,7 @@ class World:
             self._record(_CANCELLED_BUT_OPEN, order_ref, line_id, "cancelled_too_late")
 
     def _item_cancelled(self, order: SalesOrder, item: Item) -> None:
+        self.stock_truth.counted(item.item_id)
         line = self._line(order.order_id, item.item_id)
         if line is not None and line.shipped:
             self._note_if_cancelled_at_otto(order.order_id, item.item_id)
@@ -255,7 +290,11 @@ class World:
         if line is not None and line.shipped:
             self._fault_took_effect(order.order_id, item.item_id, Story.SHIPMENT_REFUSED)
 
+    def _line_short(self, held: WmsOrder, line: Line) -> None:
+        self.ledger.shorts.setdefault((held.order_ref, line.line_id), self.sim.now)
+
     def _item_shipped(self, order: SalesOrder, item: Item, shipment: Shipment) -> None:
+        self.stock_truth.counted(item.item_id)
         line = self._line(order.order_id, item.item_id)
         if order.story is not Story.TRACKING_CORRECTED or line is None or not line.parcel_ids:
             return

@@ -38,6 +38,17 @@ _STATE_OF_KIND = {
     # The port has no line state for a refused order: as with a cancellation, it will not ship.
     EventKind.REJECTED: LineState.CANCELLED,
 }
+# From the first of these on, the warehouse counts the unit among its reserved ones.
+_RESERVING = frozenset(
+    {
+        EventKind.ACCEPTED,
+        EventKind.ALLOCATED,
+        EventKind.PICKED,
+        EventKind.SHORT_PICKED,
+        EventKind.DISPATCHED,
+    }
+)
+_NOT_RESERVED = (LineState.NEW, LineState.CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -129,12 +140,16 @@ def record_snapshots(
     for order_ref in asked_refs:
         if order_ref not in held and books.knows(order_ref):
             books.order(order_ref).update(present=False, audited_at=now)
+            for lost in books.lines_of(order_ref):
+                lost["reserved_at"] = None
     for snapshot in held.values():
         order = books.order(snapshot.order_ref)
         order.update(present=True, audited_at=now, wms_order_id=snapshot.wms_order_id or None)
         for line in snapshot.lines:
             ours = books.line(snapshot.order_ref, line.line_id)
             books.advance(ours, line.state)
+            if line.state not in _NOT_RESERVED:
+                books.reserve(ours, now)
             ours["sku_seen"] = line.sku
             ours["price_seen_cents"], ours["currency_seen"] = line.unit_price_cents, line.currency
             ours["quantity_shipped"] = max(ours["quantity_shipped"], line.quantity_shipped)
@@ -174,9 +189,13 @@ def _move_lines(books: Books, event: FulfilmentEvent) -> None:
     if not event.lines and whole_order is not None:
         for line in books.lines_of(event.order_ref):
             books.advance(line, whole_order)
+            if event.kind in _RESERVING:
+                books.reserve(line, event.occurred_at)
     for told in event.lines:
         line = books.line(event.order_ref, told.line_id)
         line["sku_seen"] = line["sku_seen"] or told.sku
+        if event.kind in _RESERVING:
+            books.reserve(line, event.occurred_at)
         state = whole_order or _state_told(event.kind, told)
         if state in {LineState.SHORT, LineState.CANCELLED}:
             books.give_up(line, state, told)

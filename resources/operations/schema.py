@@ -135,6 +135,13 @@ wms_order_lines = sa.Table(
     _col("quantity_shipped", sa.Integer),
     _col("short_discrepancy", sa.String, null=True),
     _col("short_reason", sa.String, null=True),
+    _col(
+        "reserved_at",
+        UtcDateTime,
+        null=True,
+        index=True,
+        comment="from when, at the latest, the WMS counts the unit as promised, by its clock",
+    ),
     _col("recorded_at", UtcDateTime, index=True),
 )
 
@@ -238,6 +245,53 @@ outbox_attempts = sa.Table(
         comment="sending | confirmed | accepted | retryable | unknown | refused | not_sent",
     ),
     _col("detail", sa.Text, null=True),
+)
+
+# What the WMS last told of its stock, by its own SKU.
+stock_levels = sa.Table(
+    "stock_levels",
+    metadata,
+    _col("sku", sa.String, primary_key=True),
+    _col("location", sa.String, primary_key=True),
+    _col("on_hand", sa.BigInteger),
+    _col("reserved", sa.BigInteger),
+    _col("blocked", sa.BigInteger),
+    _col("sellable", sa.BigInteger, null=True, comment="the WMS's own figure, if it has one"),
+    _col("as_of", UtcDateTime, comment="when this was true, by the WMS's clock"),
+    _col("recorded_at", UtcDateTime, index=True),
+)
+
+# The figure for each SKU of OTTO: computed, on its way, and what OTTO shows. Times of real machines
+# (as in the outbox) are next_attempt_at, lease_until and doubt_until.
+availability = sa.Table(
+    "availability",
+    metadata,
+    _col("sku", sa.String, primary_key=True),
+    _col("quantity", sa.BigInteger),
+    _col("sequence", sa.BigInteger, comment="grows whenever the quantity changes"),
+    _col("terms", sa.Text, comment="JSON; every term of the figure"),
+    _col("computed_at", UtcDateTime, comment="when figure, terms or frozen_reason last changed"),
+    _col("frozen_reason", sa.Text, null=True, comment="why the figure is not what its terms say"),
+    _col("lane", sa.Integer, comment="0 urgent | 1 moving | 2 the rest"),
+    _col("rank", sa.BigInteger, comment="within the lane, smaller goes first"),
+    _col("pending", sa.Boolean, comment="there is something to send"),
+    _col("next_attempt_at", UtcDateTime, null=True, comment="null: at once"),
+    _col("lease_token", sa.String, null=True, comment="of the sender that has it under way"),
+    _col("lease_until", UtcDateTime, null=True),
+    _col(
+        "doubt_until", UtcDateTime, null=True, comment="an older request may still arrive so long"
+    ),
+    _col("sent_quantity", sa.BigInteger, null=True),
+    _col("sent_sequence", sa.BigInteger, null=True),
+    _col("sent_at", UtcDateTime, null=True),
+    _col("accepted_quantity", sa.BigInteger, null=True, comment="what OTTO shows"),
+    _col("accepted_sequence", sa.BigInteger, null=True),
+    _col("accepted_at", UtcDateTime, null=True),
+    _col("refused_reason", sa.Text, null=True, comment="why OTTO took the last one not"),
+    _col("refused_at", UtcDateTime, null=True),
+    _col("last_error", sa.Text, null=True),
+    _col("recorded_at", UtcDateTime, index=True),
+    sa.Index("ix_availability_queue", "pending", "lane", "rank", "sku"),
 )
 
 watermarks = sa.Table(

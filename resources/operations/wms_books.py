@@ -84,6 +84,11 @@ class Books:
             line["state"] = state.value
         return moves
 
+    def reserve(self, line: _Row, at: datetime) -> None:
+        """Note that the WMS has counted the unit as promised since `at`, or earlier."""
+        if line["reserved_at"] is None or at < line["reserved_at"]:
+            line["reserved_at"] = at
+
     def give_up(self, line: _Row, state: LineState, told: LineOutcome) -> None:
         """Move a line to SHORT or CANCELLED and say why; a firmer answer replaces a softer one."""
         moved = self.advance(line, state)
@@ -112,7 +117,9 @@ class Books:
         for packed in parcel.lines:
             quantities[packed.line_id] += packed.quantity
         for line_id, quantity in quantities.items():
-            self.advance(self.line(event.order_ref, line_id), LineState.SHIPPED)
+            line = self.line(event.order_ref, line_id)
+            self.advance(line, LineState.SHIPPED)
+            self.reserve(line, event.occurred_at)
             self._parcel_lines.append(
                 {"parcel_id": parcel.parcel_id, "line_id": line_id, "quantity": quantity}
             )

@@ -1,4 +1,4 @@
-"""OTTO Market's interface for orders and shipments, as Python calls.
+"""OTTO Market's interface for orders, shipments and quantities, as Python calls.
 
 Belongs here: one method per operation, and how the parts of this package fit together. What an
 answer means for an order or a parcel does not belong here (`assets`).
@@ -19,6 +19,7 @@ from urllib.parse import quote
 import msgspec
 
 from resources.operating_model import Http
+from resources.otto.availability import Availability
 from resources.otto.errors import OttoPermanent
 from resources.otto.evidence import EvidenceStore
 from resources.otto.exchange import Call, Exchange
@@ -50,7 +51,7 @@ class OttoSettings:
     state_dir: Path
     client_auth: str = "form"
     token_path: str = "/v1/token"  # noqa: S105 - an address
-    scope: tuple[str, ...] = ("orders", "shipments")
+    scope: tuple[str, ...] = ("orders", "shipments", "availability")
     http: Http = field(default_factory=Http)
 
     def __post_init__(self) -> None:
@@ -77,6 +78,7 @@ class OttoClient:
         limiter = shared_limiter(
             (base_url, settings.client_id),
             limits_of(http.requests_per_second, http.requests_per_minute),
+            reserve=http.urgent_reserve,
         )
         self._exchange = Exchange(base_url, http, sleep=sleep, jitter=jitter)
         tokens = TokenSource(
@@ -92,6 +94,8 @@ class OttoClient:
         )
         self._transport = Transport(self._exchange, tokens, limiter)
         self._max_pages = max_pages
+        self.availability = Availability(self._transport, self._walk)
+        """Quantities that OTTO shows."""
         self.evidence = EvidenceStore(settings.state_dir / "evidence")
         """Raw pages of the lists of orders."""
 

@@ -19,6 +19,8 @@ class ApiProblem:
     path: str | None = None
     json_path: str | None = None
     code: str | None = None
+    logref: str | None = None
+    """What the problem is about; for quantities the SKU."""
 
     def __str__(self) -> str:
         """Read as one line: title, place in our request, detail."""

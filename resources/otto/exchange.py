@@ -27,7 +27,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request. `repeatable`: sending it twice does no more than sending it once."""
+    """One request. `repeatable`: sending it twice does no more than sending it once.
+
+    `bulk`: urgent requests go first. `not_after` is a `time.monotonic()` after which it must not
+    start any more, because what it says may be out of date by then.
+    """
 
     method: str
     path: str
@@ -35,6 +39,8 @@ class Call:
     params: tuple[tuple[str, str], ...] = ()
     content: bytes | None = field(default=None, repr=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    bulk: bool = False
+    not_after: float | None = None
 
     @property
     def name(self) -> str:
@@ -108,7 +114,11 @@ class Exchange:
         """
         attempt = 1
         while True:
-            limiter.acquire()
+            limiter.acquire(bulk=call.bulk)
+            if call.not_after is not None and time.monotonic() > call.not_after:
+                raise OttoTransient(
+                    f"{call.name}: not sent, it had to wait for too long; the next run sends anew"
+                )
             try:
                 return self._once(call, read)
             except _Fault as fault:

@@ -8,31 +8,38 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from math import ceil
 
 
 class RateLimiter:
     """Lets at most `count` requests start in any span of `seconds`, for each given limit.
 
     The spans slide, so no span of the server's clock ever sees a double burst, which a bucket that
-    refills while it is emptied would allow. Safe for threads.
+    refills while it is emptied would allow. Bulk requests leave `reserve` of each count free (at
+    least one, where the count allows it), so that an urgent one need not wait behind them: what
+    becomes free goes to the urgent first, as long as they use the reserve up. Safe for threads.
     """
 
     def __init__(
         self,
         limits: Sequence[tuple[int, float]],
         *,
+        reserve: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._spans = [(count, seconds, deque[float]()) for count, seconds in limits]
+        self._spans = [
+            (count, max(1, count - ceil(count * reserve)), seconds, deque[float]())
+            for count, seconds in limits
+        ]
         self._clock = clock
         self._sleep = sleep
         self._not_before = 0.0
         self._lock = threading.Lock()
 
-    def acquire(self) -> None:
+    def acquire(self, *, bulk: bool = False) -> None:
         """Return when one more request may start; it counts from now."""
-        while (wait := self._take()) > 0:
+        while (wait := self._take(bulk)) > 0:
             self._sleep(wait)
 
     def pause(self, seconds: float) -> None:
@@ -40,19 +47,20 @@ class RateLimiter:
         with self._lock:
             self._not_before = max(self._not_before, self._clock() + seconds)
 
-    def _take(self) -> float:
+    def _take(self, bulk: bool) -> float:
         """Count a request and return 0, or return the seconds until it is worth asking again."""
         with self._lock:
             now = self._clock()
             free_at = self._not_before
-            for count, seconds, started in self._spans:
+            for count, bulk_count, seconds, started in self._spans:
                 while started and started[0] + seconds <= now:
                     started.popleft()
-                if len(started) >= count:
-                    free_at = max(free_at, started[0] + seconds)
+                allowed = bulk_count if bulk else count
+                if len(started) >= allowed:
+                    free_at = max(free_at, started[-allowed] + seconds)
             if free_at > now:
                 return free_at - now
-            for _, _, started in self._spans:
+            for *_, started in self._spans:
                 started.append(now)
             return 0.0
 
@@ -70,7 +78,9 @@ _shared: dict[tuple[str, ...], RateLimiter] = {}
 _shared_lock = threading.Lock()
 
 
-def shared_limiter(key: tuple[str, ...], limits: Sequence[tuple[int, float]]) -> RateLimiter:
+def shared_limiter(
+    key: tuple[str, ...], limits: Sequence[tuple[int, float]], *, reserve: float = 0.0
+) -> RateLimiter:
     """Return this process's limiter for `key`; the first caller's limits hold."""
     with _shared_lock:
-        return _shared.setdefault(key, RateLimiter(limits))
+        return _shared.setdefault(key, RateLimiter(limits, reserve=reserve))

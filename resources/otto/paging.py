@@ -49,9 +49,17 @@ def read_page(body: bytes, cursor_name: str) -> RawPage:
     envelope = _ENVELOPE.decode(body)
     if memoryview(envelope.resources)[0] != ord("["):
         raise msgspec.ValidationError("Expected `array` - at `$.resources`")
-    href = _next_href(envelope.links)
-    cursor = None if href is None else _cursor_in(href, cursor_name)
-    return RawPage(body, envelope.resources, cursor)
+    return RawPage(body, envelope.resources, next_cursor(envelope.links, cursor_name))
+
+
+def next_cursor(links: object, cursor_name: str) -> str | None:
+    """Find the cursor in a page's links; None where no link leads on.
+
+    Raises:
+        OttoPermanent: the links have an unknown form.
+    """
+    href = _next_href(links)
+    return None if href is None else _cursor_in(href, cursor_name)
 
 
 def walk(

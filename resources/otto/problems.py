@@ -49,6 +49,7 @@ def _problem(status: int, part: dict[str, object], whole: dict[str, object]) -> 
         path=_text(part.get("path")),
         json_path=_text(part.get("jsonPath")) or _text(part.get("jsonpath")),
         code=_text(part.get("code")),
+        logref=_text(part.get("logref")),
     )
 
 

@@ -64,7 +64,9 @@ class Transport:
 
 def scope_of(path: str) -> str:
     """Name the scope that a path of this interface needs."""
-    return "orders" if path.startswith("/v4/orders") else "shipments"
+    if path.startswith("/v4/orders"):
+        return "orders"
+    return "availability" if path.startswith("/v1/availability") else "shipments"
 
 
 def _refusal(call: Call, status: int, body: bytes, token: Token) -> OttoError:

@@ -8,7 +8,8 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -22,6 +23,9 @@ from resources.wms.port import (
     Health,
     OrderSnapshot,
     OutboundOrder,
+    StockChanges,
+    StockLevel,
+    StockPage,
     SubmitResult,
     WmsAuthError,
     WmsContractError,
@@ -50,6 +54,13 @@ class _EventsPage(msgspec.Struct, frozen=True):
     events: list[msgspec.Raw]
     next_cursor: str
     has_more: bool
+
+
+class _Levels(msgspec.Struct, frozen=True):
+    levels: list[msgspec.Raw]
+    next_page: str | None
+    snapshot_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    complete: bool
 
 
 class HttpWms:
@@ -136,6 +147,35 @@ class HttpWms:
         if event_ids:
             body = msgspec.json.encode({"event_ids": event_ids})
             self._call("POST", "/v1/acknowledgements", content=body, repeatable=True)
+
+    def stock_snapshot(self, skus: list[str] | None, page: str | None = None) -> StockPage:
+        """One page of levels; a level that breaks the contract costs only itself."""
+        if skus is not None and not 1 <= len(skus) <= _BATCH:
+            raise ValueError(f"{len(skus)} SKUs: ask for 1 to {_BATCH} at once, or None for all")
+        wanted: dict[str, str | list[str]] = {} if skus is None else {"sku": skus}
+        params = httpx.QueryParams(wanted | ({} if page is None else {"page": page}))
+        answer = self._call("GET", "/v1/stock", params=params, repeatable=True)
+        found = _decoded(answer, _Levels)
+        levels: list[StockLevel] = []
+        unreadable: list[str] = []
+        for number, raw in enumerate(found.levels, start=1):
+            try:
+                levels.append(msgspec.json.decode(raw, type=StockLevel))
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                unreadable.append(f"stock level {number} of page {page or 'first'}: {error}")
+        return StockPage(
+            levels=tuple(levels),
+            next_page=found.next_page,
+            snapshot_at=found.snapshot_at,
+            complete=found.complete and skus is None and not unreadable,
+            unreadable=tuple(unreadable),
+        )
+
+    def poll_stock_changes(self, cursor: str | None) -> StockChanges:
+        """One page of the list of changed SKUs."""
+        params = httpx.QueryParams({} if cursor is None else {"cursor": cursor})
+        answer = self._call("GET", "/v1/stock-changes", params=params, repeatable=True)
+        return _decoded(answer, StockChanges)
 
     def _call(
         self,

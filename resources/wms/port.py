@@ -10,7 +10,7 @@ about what a record means for OTTO (`assets`).
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import msgspec
 
@@ -206,6 +206,55 @@ class FulfilmentPage(msgspec.Struct, frozen=True, kw_only=True):
     """One reason (no personal data) per record of the page that could not be understood."""
 
 
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+# Bounds keep out what no database column and no marketplace could hold. Units on hand may be below
+# zero, as some systems book; a promise or a block below zero would raise what is offered.
+_Units = Annotated[int, msgspec.Meta(ge=-999_999_999, le=999_999_999)]
+_HeldUnits = Annotated[int, msgspec.Meta(ge=0, le=999_999_999)]
+
+
+class StockLevel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Units of one SKU at one location, true at `as_of` by the WMS's own clock."""
+
+    sku: Annotated[str, msgspec.Meta(min_length=1)]
+    """The warehouse's SKU."""
+    location: str
+    on_hand: _Units
+    reserved: _HeldUnits
+    blocked: _HeldUnits
+    as_of: _Moment
+    sellable: _Units | None = None
+    """The WMS's own figure; None = on hand without reserved and blocked."""
+
+    @property
+    def free(self) -> int:
+        """Units that the WMS has promised to nobody; below zero where it promised too many."""
+        if self.sellable is not None:
+            return self.sellable
+        return self.on_hand - self.reserved - self.blocked
+
+
+class StockPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of levels. `complete`: the pages together are to show all stock, so a SKU that is on
+    none of them has none; never true of named SKUs, nor of a page with unreadable levels.
+    """
+
+    levels: tuple[StockLevel, ...]
+    next_page: str | None
+    snapshot_at: datetime
+    complete: bool
+    unreadable: tuple[str, ...] = ()
+    """One reason per level that could not be understood."""
+
+
+class StockChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """SKUs whose stock changed, repeats included. Ask `stock_snapshot` for their levels."""
+
+    skus: tuple[str, ...]
+    next_cursor: str
+    has_more: bool
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the WMS answers, and what it says of itself."""
 
@@ -268,4 +317,15 @@ class WmsPort(Protocol):
 
     def acknowledge(self, event_ids: list[str]) -> None:
         """Tell the WMS that events are recorded; a no-op where unsupported."""
+        ...
+
+    def stock_snapshot(self, skus: list[str] | None, page: str | None = None) -> StockPage:
+        """One page of the levels of `skus` (at most 100), or of all SKUs.
+
+        `page` is the `next_page` of the page before, None for the first.
+        """
+        ...
+
+    def poll_stock_changes(self, cursor: str | None) -> StockChanges:
+        """SKUs changed after `cursor` (None = from the beginning of what the WMS remembers)."""
         ...

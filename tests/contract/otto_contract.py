@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 CONTRACT: dict[str, Any] = json.loads(Path(__file__).with_name("otto.json").read_text("utf-8"))
-_TYPES = {"object": dict, "array": list, "string": str}
+_TYPES = {"object": dict, "array": list, "string": str, "integer": int}
 
 
 def operation_of(method: str, path: str) -> dict[str, Any] | None:
@@ -97,9 +97,12 @@ def _value(rule: Any, value: object, at: str) -> list[str]:
     if isinstance(value, str):
         flaw = _text(rule, value)
         return [f"{at}: {flaw}"] if flaw else []
+    if isinstance(value, int):
+        outside = isinstance(value, bool) or not rule["min"] <= value <= rule["max"]
+        return [f"{at} is out of range"] if outside else []
     if isinstance(value, list):
-        few = [f"{at} has too few entries"] if len(value) < rule.get("min", 0) else []
-        return few + [
+        fits = rule.get("min", 0) <= len(value) <= rule.get("max", len(value))
+        return ([] if fits else [f"{at} has too few or too many entries"]) + [
             f for i, v in enumerate(value) for f in _value(rule["items"], v, f"{at}[{i}]")
         ]
     found = [f"{at}.{name} is missing" for name in rule["required"] if name not in value]

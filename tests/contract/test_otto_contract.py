@@ -87,6 +87,34 @@ def test_a_wrong_shipment_is_caught(changes: dict[str, Any]) -> None:
     assert judge_shipment(**changes)
 
 
+def judge_quantities(*items: Any) -> list[str]:
+    return violations("POST", "/v1/availability/quantities", JSON, json.dumps(items).encode())
+
+
+def test_right_quantities_pass() -> None:
+    assert judge_quantities({"sku": "A", "quantity": 0}) == []
+    assert judge_quantities(*[{"sku": "A", "quantity": 999_999_999}] * 200) == []
+    assert judge("/v1/availability/quantities?cursor=A%20B") == []
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [],
+        [{"sku": "A", "quantity": 1}] * 201,
+        [{"sku": "", "quantity": 1}],
+        [{"sku": "A", "quantity": -1}],
+        [{"sku": "A", "quantity": 1_000_000_000}],
+        [{"sku": "A", "quantity": True}],
+        [{"sku": "A", "quantity": "1"}],
+        [{"sku": "A"}],
+        [{"sku": "A", "quantity": 1, "lastModified": "2026-11-20T15:04:00Z"}],
+    ],
+)
+def test_wrong_quantities_are_caught(items: list[Any]) -> None:
+    assert judge_quantities(*items)
+
+
 def test_a_cancellation_with_a_body_is_caught() -> None:
     found = violations("POST", "/v4/orders/1/cancellation", JSON, b"{}")
     assert found == ["there must be no body"]

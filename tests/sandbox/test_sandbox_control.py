@@ -137,8 +137,9 @@ def test_a_small_tempo_ships_within_minutes_at_any_hour(open_sandbox: Callable[.
 
 def test_the_command_line_tells_its_addresses_and_no_secret() -> None:
     environment = os.environ | {"OTTO_CLIENT_SECRET": "hush-hush", "WMS_API_KEY": "mum-mum"}
+    flags = ["--orders", "3", "--speed", "0", "--skus", "70", "--sell-what-is-shown"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "otto_pipelines.sandbox", "--orders", "3", "--speed", "0"],
+        [sys.executable, "-m", "otto_pipelines.sandbox", *flags],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

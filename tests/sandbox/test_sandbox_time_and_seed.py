@@ -146,6 +146,9 @@ def test_amounts_are_written_with_two_decimals_whatever_the_cents() -> None:
         {"days": 0},
         {"speed": -1},
         {"split_rate": 1.1},
+        {"scarce_share": 1.1},
+        {"skus": 59},
+        {"stock_moves_per_day": -1},
         {"start": datetime(2026, 6, 8)},  # noqa: DTZ001
     ],
 )

@@ -1,5 +1,6 @@
 """The contract page, the port's records and the simulated WMS say the same."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ RECORDS = (
     port.LineOutcome,
     port.Parcel,
     port.ParcelLine,
+    port.StockLevel,
+    port.StockChanges,
 )
 
 
@@ -58,6 +61,20 @@ def test_the_sandbox_answers_in_the_ports_records(seller: Any) -> None:
     answer = seller.wms.post(url, json={"line_ids": None, "reason": "test"})
     cancelled = msgspec.json.decode(answer.content, type=port.CancelResult)
     assert cancelled.outcome is port.CancelOutcome.TOO_LATE
+
+
+def test_the_sandbox_shows_stock_in_the_ports_records(
+    open_sandbox: Callable[..., Any],
+) -> None:
+    seller = open_sandbox(stock_moves_per_day=0)
+    answer = seller.wms.get("/v1/stock").content
+    page = msgspec.json.decode(answer, type=port.StockPage)
+    assert page.complete
+    assert page.levels
+    assert [name for name in msgspec.json.decode(answer) if f"`{name}`" not in PAGE] == []
+    seller.control("stock/receive", {"sku": page.levels[0].sku, "quantity": 1})
+    changes = seller.wms.get("/v1/stock-changes").content
+    assert msgspec.json.decode(changes, type=port.StockChanges).skus == (page.levels[0].sku,)
 
 
 def test_the_sandbox_takes_an_order_as_the_port_writes_it(seller: Any) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote, unquote, urlsplit
 
 from tests.contract.otto_contract import operation_of, violations
 
@@ -90,12 +90,17 @@ def order_json(number: int, **changes: object) -> dict[str, Any]:
 class FakeOtto:
     orders: list[dict[str, Any]] = field(default_factory=list)
     token_life: int = 1800
-    granted: str = "orders shipments"
+    granted: str = "orders shipments availability"
+    largest_batch: int = 200
+    known_skus: set[str] | None = None
+    """None: OTTO knows every SKU."""
+    page_of_quantities: int = 200
 
     def __post_init__(self) -> None:
         self.violations: list[str] = []
         self.seen: list[Seen] = []
         self.shipments: dict[tuple[str, str], dict[str, Any]] = {}
+        self.quantities: dict[str, int] = {}
         self.tokens: set[str] = set()
         self.link_style = "list"
         self._plans: dict[tuple[str, str], deque[Reply]] = defaultdict(deque)
@@ -110,6 +115,9 @@ class FakeOtto:
                 b'{"multiParcelShipmentId": "m1"}',
             ),
             ("GET", "/v1/shipments/{id}"): self._shipment,
+            ("POST", "/v1/availability/quantities"): self._take_quantities,
+            ("GET", "/v1/availability/quantities"): self._list_quantities,
+            ("GET", "/v1/availability/quantities/{sku}"): self._quantity,
             ("GET", "/v1/shipments/carriers/{carrier}/trackingnumbers/{number}"): self._parcel,
         }
         fake = self
@@ -270,6 +278,50 @@ class FakeOtto:
         number = str(1000 + len(self.shipments))
         self.shipments[key] = {"shipmentId": number, "states": [], **body}
         return 201, json.dumps({"shipmentId": number}).encode()
+
+    def _take_quantities(self, seen: Seen, parts: list[str]) -> tuple[int, bytes]:
+        """As OTTO's own examples have it: numbers of a 207 are texts."""
+        wanted = json.loads(seen.body)
+        if len(wanted) > self.largest_batch:
+            return 413, error_body("Payload Too Large")
+        known = [w for w in wanted if self.known_skus is None or w["sku"] in self.known_skus]
+        self.quantities.update((w["sku"], w["quantity"]) for w in known)
+        results = [{**w, "quantity": str(w["quantity"]), "links": []} for w in known]
+        errors = [
+            {
+                "code": "207", "title": "Multi-Status", "path": seen.path, "logref": w["sku"],
+                "detail": f"Error: SKU is unknown for SKU: {w['sku']}",
+            }
+            for w in wanted if w not in known
+        ]  # fmt: skip
+        if not errors:
+            return 200, b"{}"
+        if not known:
+            return 422, json.dumps({"errors": errors}).encode()
+        return 207, json.dumps({"results": results, "errors": errors}).encode()
+
+    def _list_quantities(self, seen: Seen, parts: list[str]) -> tuple[int, bytes]:
+        after = dict(seen.query).get("cursor", "")
+        skus = [sku for sku in sorted(self.quantities) if sku > after]
+        shown = skus[: self.page_of_quantities]
+        links = [{"rel": "self", "href": seen.path}]
+        if shown != skus:
+            href = f"{seen.path}?cursor={quote(shown[-1], safe='')}"
+            links.append({"rel": "next", "href": href})
+        variations = [self._shown(sku) for sku in shown]
+        return 200, json.dumps({"resources": {"variations": variations}, "links": links}).encode()
+
+    def _quantity(self, seen: Seen, parts: list[str]) -> tuple[int, bytes]:
+        if parts[4] not in self.quantities:
+            return 404, error_body("Not Found")
+        return 200, json.dumps(self._shown(parts[4])).encode()
+
+    def _shown(self, sku: str) -> dict[str, Any]:
+        return {
+            "sku": sku,
+            "quantity": self.quantities[sku],
+            "lastModified": "2026-07-18T07:20:06.260124Z",
+        }
 
     def _shipments(self, seen: Seen, parts: list[str]) -> tuple[int, bytes]:
         query = dict(seen.query)

@@ -1,4 +1,5 @@
 import threading
+from math import ceil
 
 import pytest
 from hypothesis import given
@@ -101,3 +102,46 @@ def test_clients_with_the_same_credentials_share_a_limiter() -> None:
     first = shared_limiter(("https://one", "me"), [(1, 1.0)])
     assert shared_limiter(("https://one", "me"), [(9, 9.0)]) is first
     assert shared_limiter(("https://one", "you"), [(1, 1.0)]) is not first
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.floats(0, 0.5)), min_size=1, max_size=120),
+    st.integers(2, 30),
+    st.floats(0.01, 0.9),
+)
+def test_bulk_leaves_its_reserve_free_and_all_together_keep_the_limit(
+    calls: list[tuple[bool, float]], count: int, reserve: float
+) -> None:
+    time = Time()
+    limiter = RateLimiter([(count, 1.0)], reserve=reserve, clock=lambda: time.now, sleep=time.sleep)
+    at: list[float] = []
+    for bulk, gap in calls:
+        time.now += gap
+        limiter.acquire(bulk=bulk)
+        at.append(time.now)
+        if bulk:
+            in_span = sum(moment + 1.0 > time.now for moment in at)
+            assert in_span <= max(1, count - ceil(count * reserve))
+    assert all(
+        later - earlier >= 1.0 - 1e-6 for earlier, later in zip(at, at[count:], strict=False)
+    )
+
+
+def test_an_urgent_request_does_not_wait_behind_bulk() -> None:
+    time = Time()
+    limiter = RateLimiter([(20, 1.0)], reserve=0.05, clock=lambda: time.now, sleep=time.sleep)
+    for _ in range(19):
+        limiter.acquire(bulk=True)
+    assert time.now == 0
+    limiter.acquire()
+    assert time.now == 0
+    limiter.acquire(bulk=True)
+    assert time.now == pytest.approx(1.0)
+
+
+def test_a_count_of_one_has_no_reserve_and_bulk_still_gets_through() -> None:
+    time = Time()
+    limiter = RateLimiter([(1, 1.0)], reserve=0.5, clock=lambda: time.now, sleep=time.sleep)
+    limiter.acquire(bulk=True)
+    limiter.acquire(bulk=True)
+    assert time.now == pytest.approx(1.0)

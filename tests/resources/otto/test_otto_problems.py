@@ -34,7 +34,7 @@ from tests.resources.otto.fake_otto import HTML
         ),
         (  # flat
             {"path": "/p", "title": "t", "code": "7", "detail": "d", "logref": "x"},
-            ApiProblem(400, "t", "d", "/p", None, "7"),
+            ApiProblem(400, "t", "d", "/p", None, "7", "x"),
         ),
         (  # shipping profiles
             {"title": "Invalid", "status": 400, "validationErrors": [{"detail": "too long"}]},
