@@ -255,6 +255,63 @@ class StockChanges(msgspec.Struct, frozen=True, kw_only=True):
     has_more: bool
 
 
+class Condition(StrEnum):
+    """How a returned unit looks, as the warehouse graded it."""
+
+    NEW = "NEW"
+    MINT = "MINT"
+    USED_LIGHT = "USED_LIGHT"
+    USED_HEAVY = "USED_HEAVY"
+    DEFECT = "DEFECT"
+    MISSING = "MISSING"
+    UNKNOWN = "UNKNOWN"
+
+
+class Disposition(StrEnum):
+    """What the warehouse does with a returned unit."""
+
+    RESTOCK = "RESTOCK"
+    QUARANTINE = "QUARANTINE"
+    SCRAP = "SCRAP"
+
+
+class ReturnedLine(msgspec.Struct, frozen=True, kw_only=True):
+    """Returned units of one SKU in one condition; `line_id` where the warehouse knows the unit."""
+
+    sku: str
+    """The warehouse's SKU."""
+    quantity: int
+    condition: Condition
+    disposition: Disposition
+    line_id: str | None = None
+    """OTTO positionItemId."""
+    reason: str | None = None
+    """The warehouse's own code; the operating model maps it."""
+
+
+class ReturnReceipt(msgspec.Struct, frozen=True, kw_only=True):
+    """Goods that came back; `receipt_id` is stable over repeated reads.
+
+    A blind return has no `order_ref`: nobody knows yet whose it is.
+    """
+
+    receipt_id: str
+    received_at: datetime
+    lines: tuple[ReturnedLine, ...]
+    order_ref: str | None = None
+    return_tracking_number: str | None = None
+
+
+class ReturnPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of return receipts in feed order. A later grading repeats a receipt as a whole."""
+
+    receipts: tuple[ReturnReceipt, ...]
+    next_cursor: str
+    has_more: bool
+    unreadable: tuple[str, ...] = ()
+    """One reason (no personal data) per receipt of the page that could not be understood."""
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the WMS answers, and what it says of itself."""
 
@@ -328,4 +385,8 @@ class WmsPort(Protocol):
 
     def poll_stock_changes(self, cursor: str | None) -> StockChanges:
         """SKUs changed after `cursor` (None = from the beginning of what the WMS remembers)."""
+        ...
+
+    def poll_returns(self, cursor: str | None, limit: int = 200) -> ReturnPage:
+        """Return receipts after `cursor` (None = from the beginning), oldest first."""
         ...
