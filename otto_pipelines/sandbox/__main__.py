@@ -14,7 +14,7 @@ import threading
 from datetime import datetime
 from typing import Any
 
-from otto_pipelines.sandbox.config import SandboxConfig, SandboxError
+from otto_pipelines.sandbox.config import DISCOUNT_READINGS, SandboxConfig, SandboxError
 from otto_pipelines.sandbox.server import Sandbox
 
 _FROM_ENVIRONMENT = {
@@ -43,6 +43,16 @@ _NUMBERS: dict[str, tuple[type, str]] = {
     "unknown_skus": (int, "articles in the warehouse that OTTO does not know"),
     "orphan_skus": (int, "articles at OTTO that the warehouse does not know"),
     "colliding_skus": (int, "articles that the warehouse holds under two spellings"),
+    "returns_share": (float, "share of the sent units that come back"),
+    "hard_returns_share": (float, "share of those in a bad condition"),
+    "reductions_share": (float, "share of the sent units with a price reduction"),
+    "voucher_share": (float, "share of the orders paid in part by a voucher"),
+    "service_share": (float, "share of the orders with a service"),
+    "money_faults": (int, "times that each fault of money is planted"),
+    "return_after_hours": (float, "hours from dispatch to the announcement of a return, about"),
+    "return_transit_hours": (float, "hours of the way back, about"),
+    "price_reduction_minutes": (float, "minutes until a price reduction is processed"),
+    "overdue_credit_hours": (float, "hours after which OTTO accepts a return itself; 0 never"),
 }
 _SWITCHES = {
     "sell_what_is_shown": "OTTO sells what it shows, the warehouse picks what it has",
@@ -63,6 +73,12 @@ def _arguments(argv: list[str] | None) -> SandboxConfig:
         )
     for name, meaning in _SWITCHES.items():
         parser.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=meaning)
+    parser.add_argument(
+        "--discounts-are",
+        choices=DISCOUNT_READINGS,
+        default=defaults.discounts_are,
+        help="order discounts lower the item prices shown, or are included in them",
+    )
     parser.add_argument("--start", type=datetime.fromisoformat, help="first moment, with offset")
     values: dict[str, Any] = vars(parser.parse_args(argv))
     for name, variable in _FROM_ENVIRONMENT.items():

@@ -12,6 +12,7 @@ from otto_pipelines.sandbox.worktime import BERLIN
 LOOPBACK = "127.0.0.1"
 SETTLING_DAYS = 5
 """Days after the last generated order within which everything planned has happened."""
+DISCOUNT_READINGS = ("on_top", "included")
 _LEAST = {
     "skus": 60,
     "availability_batch_limit": 1,
@@ -21,6 +22,11 @@ _LEAST = {
     "unknown_skus": 0,
     "orphan_skus": 0,
     "colliding_skus": 0,
+    "money_faults": 0,
+    "return_after_hours": 0,
+    "return_transit_hours": 0,
+    "price_reduction_minutes": 0,
+    "overdue_credit_hours": 0,
 }
 
 
@@ -77,6 +83,26 @@ class SandboxConfig:
     """Articles that OTTO still shows and the warehouse does not know."""
     colliding_skus: int = 0
     """Articles that lie in the warehouse a second time, spelt in capitals."""
+    discounts_are: str = "on_top"
+    """Whether order discounts lower the item prices as shown, or are `included` in them."""
+    returns_share: float = 0.0
+    """Share of the sent units that buyers send back. The defaults of what follows are quiet."""
+    hard_returns_share: float = 0.0
+    """Share of those that come back worn, broken, or not at all in the parcel."""
+    reductions_share: float = 0.0
+    """Share of the sent units whose price the seller reduces in OTTO's portal."""
+    voucher_share: float = 0.0
+    service_share: float = 0.0
+    """Shares of the orders with a voucher, or with a service on the receipt."""
+    money_faults: int = 0
+    """So many times each fault of money is planted."""
+    return_after_hours: float = 20.0
+    """About so long after it was sent, a unit is announced to come back."""
+    return_transit_hours: float = 20.0
+    price_reduction_minutes: float = 30.0
+    overdue_credit_hours: float = 0.0
+    """So long after delivery OTTO accepts a return that nobody decided. 0: never. Invented: the
+    real one does it, and does not say when."""
     stall_seconds: float = 20.0
     retry_after_seconds: int = 1
     token_lifetime_seconds: float = 1800.0
@@ -128,9 +154,18 @@ class SandboxConfig:
             "customer_cancel_rate",
             "prepayment_rate",
             "scarce_share",
+            "returns_share",
+            "hard_returns_share",
+            "reductions_share",
+            "voucher_share",
+            "service_share",
         ):
             if not 0 <= getattr(self, name) <= 1:
                 raise SandboxError(f"{name}={getattr(self, name)}: a rate lies between 0 and 1")
+        if self.discounts_are not in DISCOUNT_READINGS:
+            raise SandboxError(
+                f"discounts_are={self.discounts_are!r}: one of {', '.join(DISCOUNT_READINGS)}"
+            )
         for name, least in _LEAST.items():
             if getattr(self, name) < least:
                 raise SandboxError(f"{name}={getattr(self, name)}: need at least {least}")

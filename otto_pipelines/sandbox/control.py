@@ -12,6 +12,7 @@ import msgspec
 from otto_pipelines.sandbox import transport_faults
 from otto_pipelines.sandbox.config import SandboxError
 from otto_pipelines.sandbox.http_server import Answer, Request, json_answer
+from otto_pipelines.sandbox.money_control import MoneyControl
 from otto_pipelines.sandbox.otto_auth import TokenDesk
 from otto_pipelines.sandbox.routing import Routes
 from otto_pipelines.sandbox.stock_control import Control, StockControl
@@ -29,10 +30,10 @@ class ControlApi:
         self._world = world
         self._desk = desk
         self._faulty = faulty
-        stock_routes = StockControl(world).routes()
+        further = StockControl(world).routes() | MoneyControl(world).routes()
         self._routes = Routes[Callable[[dict[str, Any]], Answer]](
             {
-                **{route: _answering(control) for route, control in stock_routes.items()},
+                **{route: _answering(control) for route, control in further.items()},
                 "GET /_sandbox/clock": self._clock,
                 "POST /_sandbox/clock/advance": self._advance,
                 "GET /_sandbox/ledger": self._ledger,
@@ -80,7 +81,8 @@ class ControlApi:
         if to.tzinfo is None:
             raise ValueError("'to' needs an offset, such as Z")
         if body.get("stop_at_stock_news", False):
-            self._world.advance_to_stock_news(to)
+            below = body.get("scarce_below")
+            self._world.advance_to_stock_news(to, None if below is None else int(below))
         else:
             self._world.advance(to)
         return self._clock({})

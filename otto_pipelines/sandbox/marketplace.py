@@ -8,6 +8,7 @@ import bisect
 import itertools
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 from otto_pipelines.sandbox import otto_rules
@@ -121,6 +122,18 @@ class Marketplace:
             self._touch(order)
         for item in open_items:
             self.on_cancelled(order, item)
+
+    @property
+    def now(self) -> datetime:
+        """The virtual time."""
+        return self._sim.now
+
+    def mark_returned(self, order: SalesOrder, item: Item, *, by_marketplace: bool) -> None:
+        """The return of a sent item was accepted, by the seller or by OTTO itself."""
+        item.status = Status.RETURNED
+        item.returned_at = self._sim.now
+        item.accepted_by_marketplace = by_marketplace
+        self._touch(order)
 
     def request_cancellation(self, order_id: str, item_ids: list[str] | None) -> None:
         """Take a partner's cancellation; it takes effect after the configured delay.

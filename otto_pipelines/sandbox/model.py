@@ -39,6 +39,9 @@ class Item:
     status: Status = Status.ANNOUNCED
     processable_at: datetime | None = None
     sent_at: datetime | None = None
+    returned_at: datetime | None = None
+    accepted_by_marketplace: bool = False
+    """Whether OTTO accepted the return by itself."""
     cancelled_at: datetime | None = None
     cancellation_reason: str | None = None
     carrier: str | None = None

@@ -33,11 +33,6 @@ def routes(world: World) -> dict[str, tuple[str, Callable[[Request], Answer]]]:
     }
 
 
-def denied(status: int) -> Answer:
-    """401 and 403 in the form of this interface."""
-    return json_answer(status, {"message": "Forbidden" if status == 403 else "Unauthorized"})
-
-
 class _Quantities:
     """Handlers; they hold the world's lock."""
 

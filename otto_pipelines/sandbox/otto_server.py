@@ -1,8 +1,8 @@
 """Routes of the simulated OTTO Market API: token, orders, cancellations, shipments.
 
-Belongs here: which request goes where, scopes, and the error bodies of each interface. State
-belongs to `marketplace`, rules to `otto_rules`, paging of orders to `otto_orders`, quantities to
-`otto_availability`.
+Belongs here: which request goes where, its scope, and the handlers of orders and shipments. State
+belongs to `marketplace`, rules to `otto_rules`, paging of orders to `otto_orders`, error bodies to
+`otto_errors`; each further interface has a module of its own.
 """
 
 import base64
@@ -13,7 +13,16 @@ from urllib.parse import quote
 
 import msgspec
 
-from otto_pipelines.sandbox import otto_availability, otto_orders, otto_rules
+from otto_pipelines.sandbox import (
+    otto_availability,
+    otto_errors,
+    otto_orders,
+    otto_products,
+    otto_receipts,
+    otto_reductions,
+    otto_returns,
+    otto_rules,
+)
 from otto_pipelines.sandbox.http_server import Answer, Request, json_answer
 from otto_pipelines.sandbox.model import Shipment
 from otto_pipelines.sandbox.otto_auth import TokenDesk
@@ -25,6 +34,8 @@ from otto_pipelines.sandbox.world import World
 TOKEN_PATHS = frozenset({"/v1/token", "/oauth2/token"})
 _NO_ROUTE = {"message": "no Route matched with those values"}
 _SHIPMENT_PAGE = (25, 100)
+_REPEATING = {"/v4/orders": "nextcursor", "/v3/receipts": "next"}
+"""Lists whose next link may lead to itself, and the parameter of their cursor."""
 
 Handler = Callable[[Request], Answer]
 
@@ -56,6 +67,10 @@ class OttoApi:
                 f"GET {by_tracking}": ("shipments", self._one_shipment),
                 f"POST {by_tracking}/positionitems": ("shipments", self._append),
                 **otto_availability.routes(world),
+                **otto_products.routes(world.goods, world.sim.clock.start),
+                **otto_receipts.routes(world.money.billing.book),
+                **otto_returns.routes(world.market, world.money.desk),
+                **otto_reductions.routes(world.market, world.money.reductions),
             }
         )
 
@@ -69,14 +84,14 @@ class OttoApi:
         scope, handler = route
         scopes = self._desk.scopes(request)
         if scopes is None:
-            return _unauthorized(request, scope)
+            return otto_errors.unauthorized(request, scope)
         if scope not in scopes:
-            return _forbidden(request, scope)
+            return otto_errors.forbidden(request, scope)
         try:
             with self._world.turn():
                 return handler(request)
         except Refusal as refusal:
-            return _error(request, scope, *refusal.problems)
+            return otto_errors.refused(request, scope, *refusal.problems)
 
     # Orders
 
@@ -98,15 +113,17 @@ class OttoApi:
 
     def repeat_page(self, request: Request, answer: Answer) -> Answer | None:
         """The page with a next link to itself, at most once per cursor; None if it has none."""
-        cursor = request.first("nextcursor")
-        if request.path != "/v4/orders" or answer.status != 200 or cursor is None:
+        name = _REPEATING.get(request.path)
+        cursor = request.first(name) if name else None
+        if answer.status != 200 or cursor is None or cursor in self._repeated:
             return None
         body = msgspec.json.decode(answer.body, type=dict[str, msgspec.Raw])
-        if bytes(body["links"]) == b"[]" or cursor in self._repeated:
+        links = msgspec.json.decode(body["links"], type=list[dict[str, str]])
+        if not any(link["rel"] == "next" for link in links):
             return None
         self._repeated.add(cursor)
         limit = quote(request.first("limit") or "128", safe="")
-        href = f"/v4/orders?nextcursor={quote(cursor, safe='')}&limit={limit}"
+        href = f"{request.path}?{name}={quote(cursor, safe='')}&limit={limit}"
         return json_answer(200, {**body, "links": [{"rel": "next", "href": href}]})
 
     # Shipments
@@ -186,38 +203,6 @@ class OttoApi:
         now = self._world.sim.now
         resources = [shipment_json(s, now, brief=True) for s in found[begin : begin + limit]]
         return json_answer(200, {"resources": resources, "links": links})
-
-
-_FORBIDDEN = {
-    "orders": ("Forbidden", "The token lacks the scope [orders]."),
-    "shipments": ("INSUFFICIENT_PERMISSION", "The token lacks the scope [shipments]."),
-}
-
-
-def _unauthorized(request: Request, scope: str) -> Answer:
-    if scope == "shipments":
-        return Answer(401)  # OTTO documents no body here
-    if scope == otto_availability.SCOPE:
-        return otto_availability.denied(401)
-    return _error(request, scope, Problem(401, "Unauthorized", "Missing or expired token."))
-
-
-def _forbidden(request: Request, scope: str) -> Answer:
-    if scope == otto_availability.SCOPE:
-        return otto_availability.denied(403)
-    return _error(request, scope, Problem(403, *_FORBIDDEN[scope]))
-
-
-def _error(request: Request, scope: str, *problems: Problem) -> Answer:
-    """Orders and Shipments write their errors differently."""
-    path = request.path.removeprefix("/v1") if scope == "shipments" else request.path
-    errors = []
-    for problem in problems:
-        error = {"title": problem.title, "detail": problem.detail, "path": path}
-        if problem.json_path is not None:
-            error["jsonPath"] = problem.json_path
-        errors.append(error)
-    return json_answer(problems[0].status, {"errors": errors})
 
 
 def _read(request: Request) -> Any:

@@ -75,7 +75,8 @@ def _order(order: SalesOrder) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=4096)
-def _amount(cents: int, *, as_text: bool = False) -> dict[str, Any]:
+def amount_json(cents: int, *, as_text: bool = False) -> dict[str, Any]:
+    """An amount in euros with two decimals, as a number or as text."""
     amount = Decimal(cents).scaleb(-2)
     return {"amount": str(amount) if as_text else amount, "currency": "EUR"}
 
@@ -84,18 +85,19 @@ def _item(item: Item, *, as_text: bool) -> dict[str, Any]:
     body: dict[str, Any] = {
         "positionItemId": item.item_id,
         "fulfillmentStatus": item.status,
-        "itemValueGrossPrice": _amount(item.gross_cents, as_text=as_text),
+        "itemValueGrossPrice": amount_json(item.gross_cents, as_text=as_text),
         "product": _product(item.product, as_text=as_text),
         "expectedDeliveryDate": local_time(item.expected_delivery),
-        "returnAcceptedByMarketplace": False,
+        "returnAcceptedByMarketplace": item.accepted_by_marketplace,
         "weeePickup": False,
     }
     if item.discount_cents:
-        body["itemValueDiscount"] = _amount(item.discount_cents, as_text=as_text)
-        body["itemValueReducedGrossPrice"] = _amount(item.reduced_cents, as_text=as_text)
+        body["itemValueDiscount"] = amount_json(item.discount_cents, as_text=as_text)
+        body["itemValueReducedGrossPrice"] = amount_json(item.reduced_cents, as_text=as_text)
     for name, moment in (
         ("processableDate", item.processable_at),
         ("sentDate", item.sent_at),
+        ("returnedDate", item.returned_at),
         ("cancellationDate", item.cancelled_at),
     ):
         if moment is not None:
@@ -132,7 +134,7 @@ def _fees(order: SalesOrder) -> list[dict[str, Any]]:
     return [
         {
             "name": "DELIVERY_FEE_STANDARD",
-            "deliveryFeeAmount": _amount(order.fee_cents),
+            "deliveryFeeAmount": amount_json(order.fee_cents),
             "positionItemIds": [item.item_id for item in order.items],
             "vatRate": max(item.product.vat_rate for item in order.items),
         }
@@ -145,7 +147,7 @@ def _discount(discount: Discount, order: SalesOrder) -> dict[str, Any]:
         "name": "DISCOUNT",
         "discountId": discount.discount_id,
         "discountName": discount.name,
-        "discountAmount": _amount(discount.cents),
+        "discountAmount": amount_json(discount.cents),
         "positionItemIds": list(discount.item_ids),
         "vatRate": max(item.product.vat_rate for item in touched),
     }

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from otto_pipelines.sandbox.model import CANCELLED, Status
+from otto_pipelines.sandbox.money_truth import money_marks
 from otto_pipelines.sandbox.wms_model import Line
 from otto_pipelines.sandbox.world import World
 
@@ -19,6 +20,7 @@ def truth(world: World) -> dict[str, Any]:
         {
             "sales_order_id": order.order_id,
             "position_item_id": item.item_id,
+            "sku": item.product.sku,
             "otto_status": item.status,
             "wms_state": next((line.state for line in lines[order.order_id, item.item_id]), None),
             "parcels": [
@@ -43,6 +45,7 @@ def truth(world: World) -> dict[str, Any]:
             "otto_shipments_per_parcel": _surplus_shipments(world),
         },
         "idle": world.sim.idle,
+        "money": money_marks(world),
         **stock_marks(world),
     }
 

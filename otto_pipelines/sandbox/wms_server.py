@@ -1,7 +1,8 @@
 """Routes of the simulated WMS: the reference contract that `docs/wms_http.md` describes.
 
 Belongs here: paths, the key, error bodies, batch limits. Orders and their fate belong to
-`warehouse`, the checks of an order to `wms_rules`, the stock list to `wms_stock`.
+`warehouse`, the checks of an order to `wms_rules`, the stock list to `wms_stock`, goods that come
+back to `wms_returns`.
 """
 
 import hmac
@@ -49,6 +50,7 @@ class WmsApi:
                 "GET /v1/orders": self._snapshots,
                 "POST /v1/orders/*/cancellation": self._cancel,
                 "GET /v1/fulfilment-events": self._events,
+                "GET /v1/returns": self._returns,
                 "GET /v1/stock": self._stock,
                 "GET /v1/stock-changes": self._stock_changes,
                 "POST /v1/acknowledgements": self._acknowledge,
@@ -112,6 +114,10 @@ class WmsApi:
 
     def _events(self, request: Request) -> Answer:
         page = self._world.warehouse.feed.page(request.first("cursor"), _limit(request))
+        return json_answer(200, page)
+
+    def _returns(self, request: Request) -> Answer:
+        page = self._world.money.dock.page(request.first("cursor"), _limit(request))
         return json_answer(200, page)
 
     def _stock(self, request: Request) -> Answer:

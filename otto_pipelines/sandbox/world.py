@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from otto_pipelines.sandbox import assortment, catalogue, generator, stories
+from otto_pipelines.sandbox import assortment, catalogue, generator, pricing, stories
 from otto_pipelines.sandbox.clock import VirtualClock
 from otto_pipelines.sandbox.config import SETTLING_DAYS, SandboxConfig, SandboxError
 from otto_pipelines.sandbox.ledger import Ledger
 from otto_pipelines.sandbox.marketplace import Marketplace
 from otto_pipelines.sandbox.model import CANCELLED, Item, SalesOrder, Shipment, Status
+from otto_pipelines.sandbox.money import Money
 from otto_pipelines.sandbox.otto_stock import Shelf
 from otto_pipelines.sandbox.simulation import Simulation
 from otto_pipelines.sandbox.stock_truth import StockTruth
@@ -62,6 +63,7 @@ class World:
         self.warehouse = Warehouse(self.sim, self._story_of, self.goods)
         self.stock_list = StockList(self.sim, self.warehouse.stock)
         self.stock_truth = StockTruth(self.sim, self.warehouse.stock, self.shelf)
+        self.money = Money(self.sim, self.market, self.warehouse)
         self.orders_end = clock.start + timedelta(days=config.days)
         self._rng = random.Random(f"live:{config.seed}")
         self._corrected: set[str] = set()
@@ -98,12 +100,25 @@ class World:
             self.sim.clock.advance(to)
             self.sim.catch_up()
 
-    def advance_to_stock_news(self, to: datetime) -> None:
-        """Step to the first moment at which the available units of a SKU move, at most to `to`."""
+    def advance_to_stock_news(self, to: datetime, scarce_below: int | None = None) -> None:
+        """Step to the first moment at which the available units of a SKU move, at most to `to`.
+
+        With `scarce_below` only to one at which OTTO shows more of a SKU than is available, and
+        fewer than so many are: as long as more are left, one order cannot oversell it.
+        """
         with self.turn():
             before = self.stock_truth.moves
-            while self.sim.now < to and self.stock_truth.moves == before:
+            while self.sim.now < to:
+                moved = self.stock_truth.moves != before
+                if moved and (scarce_below is None or self._overstated(scarce_below)):
+                    return
                 self.advance(min(to, self.sim.next_at or to))
+
+    def _overstated(self, scarce_below: int) -> bool:
+        truth, shelf = self.stock_truth, self.shelf
+        return any(
+            truth.available(sku) < min(shelf.shown(sku), scarce_below) for sku in self.goods.at_otto
+        )
 
     def create_order(self, lines: int, sku: str | None = None) -> SalesOrder:
         """A plain order that is PROCESSABLE at once, of mixed articles or all of `sku`.
@@ -124,6 +139,8 @@ class World:
         return self.stock_truth.sold_out(order) if self.config.sell_what_is_shown else None
 
     def _place(self, order: SalesOrder) -> None:
+        if self.config.discounts_are == "included":
+            pricing.take_in_discounts(order)
         self.market.add(order)
         self.stock_truth.sold(order)
 
@@ -232,6 +249,7 @@ class World:
             self._note_if_cancelled_at_otto(order.order_id, item.item_id)
 
     def _order_accepted(self, held: WmsOrder) -> None:
+        self.money.accepted_by_warehouse(held)
         order = self.market.orders.get(held.order_ref)
         if order is None:
             return
@@ -295,6 +313,7 @@ class World:
 
     def _item_shipped(self, order: SalesOrder, item: Item, shipment: Shipment) -> None:
         self.stock_truth.counted(item.item_id)
+        self.money.sent(order, item, shipment)
         line = self._line(order.order_id, item.item_id)
         if order.story is not Story.TRACKING_CORRECTED or line is None or not line.parcel_ids:
             return

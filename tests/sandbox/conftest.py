@@ -18,6 +18,7 @@ from otto_pipelines.sandbox.server import Sandbox
 MONDAY = datetime(2026, 6, 8, tzinfo=ZoneInfo("Europe/Berlin"))
 # Made once: the loopback needs no TLS, and a context for each client takes most of its time.
 TLS = ssl.create_default_context()
+MONEY_SCOPES = "orders shipments returns receipts price-reduction products"
 OTTO_CARRIERS = {
     "DHL-PAKET": "DHL",
     "HERMES-STD": "HERMES",
@@ -154,6 +155,39 @@ class Seller:
             ],
         } | changes
 
+    def send(self, order: dict[str, Any], item_ids: list[str] | None = None) -> dict[str, Any]:
+        """Let the warehouse dispatch the order, and confirm these items (all) in one shipment."""
+        order_id = order["salesOrderId"]
+        if order_id not in self.submitted:
+            self.submitted.add(order_id)
+            self.submit(self.outbound(order))
+            self.control("warehouse/dispatch", {"sales_order_id": order_id})
+        ids = item_ids or [item["positionItemId"] for item in order["positionItems"]]
+        number = f"SHIPMENT-{ids[0]}"
+        body = self.shipment(
+            order_id, ids, trackingKey={"carrier": "DHL", "trackingNumber": number}
+        )
+        for item in body["positionItems"]:
+            item["returnTrackingKey"] = {"carrier": "DHL", "trackingNumber": f"BACK-{ids[0]}"}
+        self.otto.post("/v1/shipments", json=body).raise_for_status()
+        return body
+
+    def pages(self, url: str, key: str, **params: Any) -> list[dict[str, Any]]:
+        """All entries of a list, following its next links."""
+        found: list[dict[str, Any]] = []
+        query: dict[str, Any] | None = params
+        while url:
+            answer = self.otto.get(url, params=query)
+            answer.raise_for_status()
+            page = answer.json()
+            found += page[key]
+            following = [link["href"] for link in page["links"] if link["rel"] == "next"]
+            url, query = (following[0] if following else ""), None
+        return found
+
+    def receipts(self, **params: Any) -> list[dict[str, Any]]:
+        return self.pages("/v3/receipts", "resources", **params)
+
     def work(self) -> None:
         """One round of an honest seller: submit, confirm dispatches, follow cancellations."""
         for order in self.orders(fulfillmentStatus="PROCESSABLE"):
@@ -229,6 +263,15 @@ def seller(open_sandbox: Callable[..., Seller]) -> Seller:
     """A seller before a sandbox without orders, at noon on a Monday."""
     seller = open_sandbox()
     seller.advance(hours=12)
+    return seller
+
+
+@pytest.fixture
+def money_seller(open_sandbox: Callable[..., Seller]) -> Seller:
+    """Like `seller`, with every scope that money needs."""
+    seller = open_sandbox()
+    seller.advance(hours=12)
+    seller.log_in(MONEY_SCOPES)
     return seller
 
 

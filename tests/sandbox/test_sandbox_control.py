@@ -85,6 +85,7 @@ def test_the_truth_links_both_sides_of_each_item(seller: Any) -> None:
     assert item == {
         "sales_order_id": order["salesOrderId"],
         "position_item_id": item_id,
+        "sku": order["positionItems"][0]["product"]["sku"],
         "otto_status": "SENT",
         "wms_state": "SHIPPED",
         "parcels": made["parcel_ids"],

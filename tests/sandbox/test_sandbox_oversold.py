@@ -202,6 +202,26 @@ def test_who_looks_whenever_stock_moves_oversells_nothing_that_could_be_avoided(
     assert steps > truth["orders"]
 
 
+def test_who_looks_only_when_few_are_left_and_more_are_shown_oversells_nothing_either(
+    open_sandbox: Callable[..., Any],
+) -> None:
+    seller = open_sandbox(**SCARCE | {"scarce_share": 0.2})
+    _push_all(seller.sandbox.world)
+    end = seller.now() + timedelta(days=3)
+    body = {"to": end.isoformat(), "stop_at_stock_news": True, "scarce_below": 10}
+    steps = 0
+    while seller.now() < end:
+        seller.control("clock/advance", body)
+        _push_all(seller.sandbox.world)
+        steps += 1
+        if steps % 5 == 0:
+            seller.work()
+    truth = seller.control("truth")
+    assert truth["orders"] > 200
+    assert (truth["oversold_units"], truth["oversold_avoidable"]) == (0, 0)
+    assert 20 < steps < truth["orders"]
+
+
 def test_time_stops_at_news_of_stock_and_otherwise_where_it_was_told(shop: Any) -> None:
     now = shop.now()
     shop.submit(shop.outbound(_buy(shop)))

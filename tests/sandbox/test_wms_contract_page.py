@@ -24,6 +24,8 @@ RECORDS = (
     port.ParcelLine,
     port.StockLevel,
     port.StockChanges,
+    port.ReturnReceipt,
+    port.ReturnedLine,
 )
 
 
@@ -36,7 +38,15 @@ def test_the_page_names_each_record_and_each_of_its_fields(record: type[msgspec.
 
 @pytest.mark.parametrize(
     "words",
-    [port.SubmitOutcome, port.CancelOutcome, port.LineState, port.EventKind, port.Discrepancy],
+    [
+        port.SubmitOutcome,
+        port.CancelOutcome,
+        port.LineState,
+        port.EventKind,
+        port.Discrepancy,
+        port.Condition,
+        port.Disposition,
+    ],
     ids=lambda words: words.__name__,
 )
 def test_the_page_names_each_value(words: Any) -> None:
@@ -75,6 +85,17 @@ def test_the_sandbox_shows_stock_in_the_ports_records(
     seller.control("stock/receive", {"sku": page.levels[0].sku, "quantity": 1})
     changes = seller.wms.get("/v1/stock-changes").content
     assert msgspec.json.decode(changes, type=port.StockChanges).skus == (page.levels[0].sku,)
+
+
+def test_the_sandbox_shows_returns_in_the_ports_records(seller: Any) -> None:
+    order = seller.new_order()
+    seller.submit(seller.outbound(order))
+    seller.advance(hours=12)
+    seller.control("returns/receive", {"sales_order_id": order["salesOrderId"]})
+    answer = seller.wms.get("/v1/returns").content
+    page = msgspec.json.decode(answer, type=port.ReturnPage)
+    assert [receipt.order_ref for receipt in page.receipts] == [order["salesOrderId"]]
+    assert [name for name in msgspec.json.decode(answer) if f"`{name}`" not in PAGE] == []
 
 
 def test_the_sandbox_takes_an_order_as_the_port_writes_it(seller: Any) -> None:
