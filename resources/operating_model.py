@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
+
+from resources.model_section import Section as _Section
+from resources.money_policy import MoneyPolicy
+from resources.returns_policy import ReturnsPolicy
+from resources.wms.policies import WmsPolicies
 
 Minutes = Annotated[int, Field(ge=0)]
 Units = Annotated[int, Field(ge=0, le=999_999_999)]
 ReturnCarrier = Literal["DHL", "GLS", "HERMES"]
-
-
-class _Section(BaseModel):
-    """A section in which a misspelt key is an error, not a silent default."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ShipFrom(_Section):
@@ -87,11 +86,38 @@ class OrdersPolicy(_Section):
 
 
 class ShortPickPolicy(_Section):
-    """What happens at OTTO when the warehouse cannot ship a unit."""
+    """What happens when the warehouse does not find a unit, or will not ship it."""
 
-    cancel_at_otto: bool = Field(
-        default=True, description="cancel units there that the warehouse gave up"
+    backorder: Literal["wait", "cancel"] = Field(
+        default="wait", description="a unit that is to follow later: wait for it, or cancel it now"
     )
+    give_up_hours_before_ship_by: int = Field(
+        default=2, ge=0, description="so long before its ship-by time a unit is awaited no more"
+    )
+    by_reason: dict[str, Literal["wait", "cancel", "person"]] = Field(
+        default_factory=dict,
+        description="the warehouse's reason (capitals do not matter) to what happens, where it "
+        "differs; person: nothing by itself",
+    )
+    cancel_at_otto: bool = Field(
+        default=True, description="false: nothing is given up by itself, a person decides"
+    )
+    on_short: Literal["zero", "recount"] = Field(
+        default="zero",
+        description="zero: a stock level that is not newer than the SKU's last short-pick counts "
+        "as nothing; recount: each level is believed",
+    )
+    backorder_reserved: bool = Field(
+        default=True, description="whether the WMS counts a unit that is to follow as reserved"
+    )
+
+    @field_validator("by_reason")
+    @classmethod
+    def _by_plain_reason(cls, value: dict[str, str]) -> dict[str, str]:
+        plain = {reason.strip().casefold(): course for reason, course in value.items()}
+        if len(plain) < len(value):
+            raise ValueError("the same reason stands here more than once")
+        return plain
 
 
 class OutboxPolicy(_Section):
@@ -108,6 +134,23 @@ class OutboxPolicy(_Section):
     batch: int = Field(default=100, ge=1, le=100, description="rows leased at a time")
 
 
+class GraceOfCarrier(_Section):
+    """Times of grace that differ for one carrier; what is not named is as for all."""
+
+    confirmation: Minutes | None = Field(default=None, description="dispatch to OTTO's SENT")
+    confirmed_not_dispatched: Minutes | None = Field(
+        default=None, description="OTTO's SENT to a parcel of the WMS"
+    )
+
+
+class OverdueAfterDays(_Section):
+    """How many days a break may stay open before it is overdue, by severity."""
+
+    high: int = Field(default=2, ge=0, description="material breaks")
+    medium: int = Field(default=7, ge=0, description="from a tenth of the material amount")
+    low: int = Field(default=30, ge=0, description="all others")
+
+
 class Reconciliation(_Section):
     """When a difference becomes a break, in minutes of business time."""
 
@@ -119,12 +162,50 @@ class Reconciliation(_Section):
     confirmed_not_dispatched: Minutes = Field(
         default=240, description="OTTO's SENT to a parcel of the WMS"
     )
+    receipt: Minutes = Field(default=1440, description="OTTO's SENT to its purchase receipt")
+    refund: Minutes = Field(
+        default=1440, description="acceptance to its refund receipt, and a refund to its cause"
+    )
+    return_decision: Minutes = Field(
+        default=2880, description="receipt at the warehouse to a decision at OTTO"
+    )
+    price_reduction: Minutes = Field(
+        default=2880, description="request to processing, and a reduction to its receipt"
+    )
+    stock_drift: Minutes = Field(
+        default=30, description="OTTO shows another figure than ours, from our change of it"
+    )
+    stock_oversold: Minutes = Field(
+        default=60, description="sale of a unit to the warehouse being able to supply it"
+    )
+    stock_level_age: Minutes = Field(default=120, description="age of a level of the WMS")
+    stock_update_age: Minutes = Field(
+        default=1560, description="age of the last figure that OTTO accepted; all are sent nightly"
+    )
+    grace_by_carrier: dict[str, GraceOfCarrier] = Field(
+        default_factory=dict, description="OTTO's carrier code to its own times of grace"
+    )
+    overdue_after_days: OverdueAfterDays = OverdueAfterDays()
+    age_buckets: tuple[int, ...] = Field(
+        default=(1, 7, 30, 90), min_length=1, description="last day of each age range but the last"
+    )
+    attribution_lift: int = Field(
+        default=2, ge=1, description="a cause has so many times more breaks than its lines explain"
+    )
+    attribution_breaks: int = Field(default=3, ge=1, description="fewer breaks are no cause")
     price_tolerance_cents: int = Field(
         default=0, ge=0, description="differences of price up to it are no break"
     )
     material_cents: int = Field(
         default=1000, ge=0, description="a break is high from it, medium from a tenth"
     )
+
+    @field_validator("age_buckets")
+    @classmethod
+    def _rising(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if list(value) != sorted(set(value)) or value[0] < 0:
+            raise ValueError("must rise and start at 0 or later, for example [1, 7, 30, 90]")
+        return value
 
 
 class SafetyStock(_Section):
@@ -155,8 +236,20 @@ class AvailabilityPolicy(_Section):
         default=5, ge=1, description="fewer SKUs than this falling to 0 are everyday trade"
     )
     batch_size: int = Field(default=200, ge=1, le=200, description="SKUs in one request to OTTO")
-    full_push_cron: str = "15 2 * * *"
-    read_back_cron: str = "45 3 * * 0"
+    requests_at_once: int = Field(
+        default=6, ge=1, le=20, description="requests under way at a time in a full push"
+    )
+    snapshot_cron: str = Field(
+        default="*/30 * * * *", description="take the WMS's whole stock list, send what changed"
+    )
+    full_push_cron: str = Field(default="15 2 * * *", description="send every figure")
+    read_back_cron: str = Field(default="45 3 * * 0", description="compare what OTTO shows")
+    late_after_minutes: Minutes = Field(
+        default=15, description="a figure that OTTO does not have by then missed an update"
+    )
+    confirmed_within_hours: int = Field(
+        default=36, ge=1, description="OTTO accepts a figure of each SKU at least so often"
+    )
 
 
 class Http(_Section):
@@ -183,6 +276,11 @@ class Automation(_Section):
     shipments_cron: str = Field(
         default="*/10 * * * *", description="judge waiting parcels without news"
     )
+    returns_cron: str = Field(default="*/15 * * * *", description="read returns, decide on them")
+    receipts_cron: str = Field(
+        default="5 * * * *", description="read receipts and price reductions"
+    )
+    prices_cron: str = Field(default="30 4 * * *", description="read products and prices")
     reconciliation_cron: str = Field(default="*/15 * * * *", description="compare and publish")
     retention_cron: str = Field(default="30 3 * * *", description="erase personal data")
     linger_seconds: float = Field(
@@ -214,10 +312,13 @@ class OperatingModel(_Section):
     )
     orders: OrdersPolicy = OrdersPolicy()
     short_pick: ShortPickPolicy = ShortPickPolicy()
+    returns: ReturnsPolicy = ReturnsPolicy()
+    money: MoneyPolicy = MoneyPolicy()
     outbox: OutboxPolicy = OutboxPolicy()
     availability: AvailabilityPolicy = AvailabilityPolicy()
     reconciliation: Reconciliation = Reconciliation()
     http: Http = Http()
+    wms: WmsPolicies = WmsPolicies()
     retention: Retention = Retention()
     automation: Automation = Automation()
 
@@ -235,6 +336,10 @@ class OperatingModel(_Section):
         return value
 
 
+# Each run reads the file some times; the loader in C is as safe and ten times as fast.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
 class OperatingModelError(Exception):
     """The file cannot be used; the message lists each wrong entry by its path."""
 
@@ -246,7 +351,7 @@ def load_operating_model(path: Path) -> OperatingModel:
         OperatingModelError: the file is missing, is no YAML, or breaks a rule.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506
     except FileNotFoundError as error:
         raise OperatingModelError(
             f"operating model {path} not found: set OPERATING_MODEL to your file, "

@@ -1,21 +1,16 @@
-"""The figure for each SKU of OTTO: the newest one, and the bookkeeping of those that send it.
+"""The figure for each SKU of OTTO: the newest one, queued by lane until OTTO took it.
 
-Belongs here: keeping figures, queueing them by lane, and the protocol of a sender. OTTO keeps what
-arrives last, so a SKU is under way with one sender at a time, always with its newest figure, and
-what a sender reports counts only while its lease holds. A lease must be longer than any one call;
-where an older request may still arrive after a newer one (an answer that never came, a lease that
-ran out), the newest figure is sent once more as soon as that is no longer possible.
+Belongs here: keeping figures, what OTTO was seen to show, and queueing. A figure is computed and
+stored in one step, so it is never replaced by one that was computed from older facts.
 
-Times of leases and waiting are of real machines (`machine`), all others are business time.
-
-Does not belong here: how a figure is computed (`assets.rules.availability`), the request to OTTO
-(`resources.otto.availability`), and the warehouse's levels (`resources.operations.stock`).
+Does not belong here: how a figure is computed (`assets.rules.availability`), taking figures to send
+and recording answers (`resources.operations.figure_sender`), and the warehouse's levels
+(`resources.operations.stock`).
 """
 
-import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import IntEnum
 from typing import Any
 
@@ -23,11 +18,10 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from resources.clock import Clock, SystemClock
 from resources.operations.bulk import chunks, upsert
-from resources.operations.database import OperationsDatabase, hold
+from resources.operations.database import hold
 from resources.operations.schema import availability
-from resources.operations.stock import levels_of, units_not_counted
+from resources.operations.stock import latest_shorts, levels_of, units_not_counted
 from resources.wms.port import StockLevel
 
 _FIGURES = "availability"
@@ -37,6 +31,8 @@ _COMPUTED = (
     "terms",
     "computed_at",
     "frozen_reason",
+    "otto_open",
+    "owed_since",
     "lane",
     "rank",
     "pending",
@@ -46,9 +42,8 @@ _COMPUTED = (
 _READ = (
     *("sku", "quantity", "sequence", "terms", "frozen_reason", "lane", "rank", "pending"),
     *("next_attempt_at", "lease_token", "doubt_until", "accepted_quantity", "refused_reason"),
+    *("otto_open", "owed_since"),
 )
-# OTTO gives a request up after 10 s; by then an older one has arrived or never will.
-_REQUEST_LIFE = timedelta(seconds=15)
 
 
 class Lane(IntEnum):
@@ -69,13 +64,17 @@ class Held:
 
 @dataclass(frozen=True)
 class Basis:
-    """All that a figure is computed from. `as_of` is None where the WMS told of no level."""
+    """All that a figure is computed from. `as_of` is None where the WMS told of no level.
+
+    `short_at` is the SKU's last short-pick, if no earlier than the oldest level.
+    """
 
     sku: str
     levels: tuple[StockLevel, ...]
     as_of: datetime | None
     otto_open: int
     held: Held | None
+    short_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +105,8 @@ def refresh_figures(
     sku_map: Mapping[str, str],
     compute: Callable[[Basis], NewFigure | None],
     now: datetime,
+    *,
+    backorder_reserved: bool = True,
 ) -> FigureCounts:
     """Compute and store figures from what we hold now; nobody else computes meanwhile.
 
@@ -118,6 +119,7 @@ def refresh_figures(
         sku_map: OTTO's SKU to the warehouse's, where they differ.
         compute: the rule; None leaves the SKU as it is.
         now: aware UTC.
+        backorder_reserved: see `units_not_counted`.
     """
     hold(conn, _FIGURES)
     wanted = sorted(set(skus))
@@ -125,13 +127,16 @@ def refresh_figures(
     levels = levels_of(conn, set(names.values()))
     known = {sku: levels[name] for sku, name in names.items() if name in levels}
     as_of = {sku: min(level.as_of for level in told) for sku, told in known.items()}
-    units = units_not_counted(conn, as_of, set(wanted))
+    units = units_not_counted(conn, as_of, set(wanted), backorder_reserved=backorder_reserved)
+    shorts = latest_shorts(conn, min(as_of.values())) if as_of else {}
     rows = _rows(conn, wanted)
     figures = []
     for sku in wanted:
         row = rows.get(sku)
         held = None if row is None else Held(row["quantity"], row["accepted_quantity"])
-        figure = compute(Basis(sku, known.get(sku, ()), as_of.get(sku), units.get(sku, 0), held))
+        short_at = shorts.get(names[sku])
+        basis = Basis(sku, known.get(sku, ()), as_of.get(sku), units.get(sku, 0), held, short_at)
+        figure = compute(basis)
         if figure is not None:
             figures.append(figure)
     return _store(conn, figures, rows, now)
@@ -159,138 +164,24 @@ def request_push(conn: Connection, skus: Collection[str] | None, lane: Lane, now
         everything = sa.update(availability).where(availability.c.sku.in_(chosen))
         return conn.execute(everything.values(queue)).rowcount
     found = _rows(conn, skus)
-    _update(conn, found.keys(), queue)
+    update_figures(conn, found.keys(), queue)
     return len(found)
 
 
-@dataclass(frozen=True)
-class Due:
-    """A figure to send."""
-
-    sku: str
-    quantity: int
-    lane: Lane
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Figures that one sender may send now, most urgent first; empty where nothing is due."""
-
-    token: str
-    figures: tuple[Due, ...]
-
-    @property
-    def bulk(self) -> bool:
-        """Whether all of them may wait behind urgent requests."""
-        return all(due.lane is Lane.REST for due in self.figures)
-
-
-class FigureSender:
-    """A sender's side: take a batch, send it, record what came of it.
+def record_seen(conn: Connection, shown: Mapping[str, int | None], now: datetime) -> None:
+    """Note what OTTO shows of these SKUs (None: nothing); SKUs without a figure are left out.
 
     Args:
-        db: the operations database.
-        timeout_seconds: of the client, for writing a request and for each piece of its answer.
-        machine: real time.
+        conn: a write transaction.
+        shown: quantity by SKU, as read back.
+        now: aware UTC, from before OTTO was asked: what it accepts meanwhile counts as later.
     """
-
-    send_within_seconds = 10.0
-    """For the client's `within_seconds`: no request may outlive the lease of its batch."""
-
-    def __init__(
-        self, db: OperationsDatabase, *, timeout_seconds: float = 15.0, machine: Clock | None = None
-    ) -> None:
-        self._db = db
-        self._lease = timedelta(seconds=self.send_within_seconds + 2 * timeout_seconds)
-        self._machine = machine or SystemClock()
-
-    def take_next(self, lane: Lane, limit: int, now: datetime) -> Batch:
-        """Take up to `limit` due figures of `lane` and of the more urgent ones."""
-        token, at = uuid.uuid4().hex, self._machine.now()
-        row = availability.c
-        chosen = (
-            sa.select(row.sku, row.quantity, row.lane)
-            .where(row.pending, row.lane <= int(lane), _passed(row.lease_until, at))
-            .where(_passed(row.next_attempt_at, at))
-            .order_by(row.lane, row.rank, row.sku)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        # A lease that ran out: its sender may have sent, and nobody knows.
-        doubt = sa.case(
-            (row.lease_token.is_not(None), sa.literal(at + _REQUEST_LIFE, row.doubt_until.type)),
-            (row.doubt_until <= at, None),
-            else_=row.doubt_until,
-        )
-        with self._db.write() as conn:
-            found = tuple(Due(sku, number, Lane(of)) for sku, number, of in conn.execute(chosen))
-            if found:
-                conn.execute(
-                    sa.update(availability)
-                    .where(row.sku.in_([due.sku for due in found]))
-                    .values(
-                        lease_token=token,
-                        lease_until=at + self._lease,
-                        doubt_until=doubt,
-                        sent_quantity=row.quantity,
-                        sent_sequence=row.sequence,
-                        sent_at=now,
-                    )
-                )
-        return Batch(token, found)
-
-    def record(
-        self,
-        batch: Batch,
-        *,
-        accepted: Collection[str],
-        refused: Mapping[str, str],
-        now: datetime,
-        error: str | None = None,
-        retry_after_seconds: float = 1.0,
-    ) -> int:
-        """Record what OTTO said of a batch; SKUs that are in neither list have no known outcome.
-
-        Those are queued again, at the earliest after `retry_after_seconds`, with `error` as the
-        reason. A refused figure is not sent again until it changes or `request_push`.
-
-        Returns:
-            How many SKUs were not ours any more. Of these nothing is recorded, and their newest
-            figure is sent once more: what OTTO shows is not certain.
-        """
-        row, at = availability.c, self._machine.now()
-        skus = [due.sku for due in batch.figures]
-        leases = sa.select(row.sku, row.lease_token).where(row.sku.in_(skus)).order_by(row.sku)
-        ended = {"lease_token": None, "lease_until": None, "recorded_at": now}
-        newest = row.sequence == row.sent_sequence
-        certain = row.doubt_until.is_(None)
-        took = {
-            "accepted_quantity": row.sent_quantity,
-            "accepted_sequence": row.sent_sequence,
-            "accepted_at": now,
-            "refused_reason": None,
-            "refused_at": None,
-            "last_error": None,
-            "pending": sa.not_(sa.and_(newest, certain)),
-            "next_attempt_at": sa.case((newest, row.doubt_until), else_=None),
-        }
-        unknown = {
-            "last_error": error,
-            "doubt_until": at + _REQUEST_LIFE,
-            "next_attempt_at": at + timedelta(seconds=retry_after_seconds),
-        }
-        with self._db.write() as conn:
-            now_with = conn.execute(leases.with_for_update())
-            ours = {sku for sku, token in now_with if token == batch.token}
-            _update(conn, ours.intersection(accepted), {**took, **ended})
-            for sku, reason in refused.items():
-                if sku in ours:
-                    said = {"refused_reason": reason, "refused_at": now, "pending": ~newest}
-                    _update(conn, {sku}, {**said, "next_attempt_at": None, **ended})
-            _update(conn, ours - set(accepted) - refused.keys(), {**unknown, **ended})
-            lost = set(skus) - ours
-            _update(conn, lost, _repeat_after(at + _REQUEST_LIFE))
-        return len(lost)
+    row = availability.c
+    seen = {"seen_quantity": sa.bindparam("shown"), "seen_at": now, "recorded_at": now}
+    statement = sa.update(availability).where(row.sku == sa.bindparam("of_sku")).values(seen)
+    if shown:
+        rows = [{"of_sku": sku, "shown": quantity} for sku, quantity in sorted(shown.items())]
+        conn.execute(statement, rows)
 
 
 def _store(
@@ -303,7 +194,7 @@ def _store(
     new = changed = queued = 0
     for figure in {figure.sku: figure for figure in figures}.values():
         row = rows.get(figure.sku)
-        values = _first(figure) if row is None else _next(figure, row)
+        values = _first(figure, now) if row is None else _next(figure, row, now)
         if row is None:
             new += 1
         elif values["sequence"] != row["sequence"]:
@@ -315,10 +206,11 @@ def _store(
     return FigureCounts(new, changed, len(figures) - new - changed, queued)
 
 
-def _first(figure: NewFigure) -> dict[str, Any]:
+def _first(figure: NewFigure, now: datetime) -> dict[str, Any]:
     return {
         **_computed(figure),
         "sequence": 1,
+        "owed_since": now,
         "lane": int(figure.lane),
         "rank": figure.rank,
         "pending": True,
@@ -326,18 +218,20 @@ def _first(figure: NewFigure) -> dict[str, Any]:
     }
 
 
-def _next(figure: NewFigure, row: sa.RowMapping) -> dict[str, Any]:
+def _next(figure: NewFigure, row: sa.RowMapping, now: datetime) -> dict[str, Any]:
     """The row's new values. An unchanged figure is not queued, a changed one waits for nothing."""
     values = _computed(figure)
     same = figure.quantity == row["quantity"]
     if same:
-        queue = {name: row[name] for name in ("sequence", "pending", "next_attempt_at")}
+        kept = ("sequence", "owed_since", "pending", "next_attempt_at")
+        queue = {name: row[name] for name in kept}
     else:
         # OTTO shows this very quantity, and nothing is under way that could change it.
         shown = figure.quantity == row["accepted_quantity"] and row["refused_reason"] is None
         certain = row["lease_token"] is None and row["doubt_until"] is None
         queue = {
             "sequence": row["sequence"] + 1,
+            "owed_since": None if shown and certain else row["owed_since"] or now,
             "pending": not (shown and certain),
             "next_attempt_at": None,
         }
@@ -355,6 +249,7 @@ def _computed(figure: NewFigure) -> dict[str, Any]:
         "quantity": figure.quantity,
         "terms": msgspec.json.encode(figure.terms, order="deterministic").decode(),
         "frozen_reason": figure.frozen_reason,
+        "otto_open": figure.terms.get("otto_open", 0),
     }
 
 
@@ -369,17 +264,7 @@ def _rows(conn: Connection, skus: Collection[str]) -> dict[str, sa.RowMapping]:
     return found
 
 
-def _update(conn: Connection, skus: Collection[str], values: Mapping[str, Any]) -> None:
+def update_figures(conn: Connection, skus: Collection[str], values: Mapping[str, Any]) -> None:
+    """Set columns of these SKUs\' rows; for the modules of this package."""
     for part in chunks(sorted(skus)):
         conn.execute(sa.update(availability).where(availability.c.sku.in_(part)).values(values))
-
-
-def _repeat_after(moment: datetime) -> dict[str, Any]:
-    waiting = availability.c.pending
-    at = sa.literal(moment, availability.c.doubt_until.type)
-    next_attempt_at = sa.case((waiting, availability.c.next_attempt_at), else_=at)
-    return {"pending": True, "doubt_until": moment, "next_attempt_at": next_attempt_at}
-
-
-def _passed(column: sa.Column[Any], at: datetime) -> sa.ColumnElement[bool]:
-    return sa.or_(column.is_(None), column <= at)

@@ -4,7 +4,8 @@ Belongs here: questions over the table of figures. What is done about an answer 
 (`assets`), nor does changing a figure (`resources.operations.availability`).
 """
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,9 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from resources.operations.schema import availability
+from resources.operations.availability import Lane
+from resources.operations.bulk import chunks
+from resources.operations.schema import availability, quarantine
 
 _ROWS_AT_ONCE = 5_000
 
@@ -34,6 +37,7 @@ class FigureState:
     pending: bool
     accepted_quantity: int | None
     accepted_at: datetime | None
+    seen_quantity: int | None
     refused_reason: str | None
     last_error: str | None
 
@@ -82,7 +86,7 @@ def without_update(conn: Connection, since: datetime) -> list[FigureState]:
     accepted_at = availability.c.accepted_at
     late = sa.or_(accepted_at.is_(None), accepted_at < since)
     news = availability.c.sequence.is_distinct_from(availability.c.accepted_sequence)
-    waiting = sa.and_(news, availability.c.computed_at < since)
+    waiting = sa.and_(news, availability.c.owed_since < since)
     return list(_states(conn, sa.and_(late, waiting)))
 
 
@@ -132,6 +136,53 @@ def drift(conn: Connection, shown: Mapping[str, int | None]) -> list[Drift]:
     return sorted(found, key=lambda drift: drift.sku)
 
 
+def quantities(conn: Connection) -> dict[str, int]:
+    """Our figures by SKU."""
+    query = sa.select(availability.c.sku, availability.c.quantity)
+    return dict(row._tuple() for row in conn.execute(query))
+
+
+def accepted_quantities(conn: Connection) -> dict[str, int | None]:
+    """What OTTO accepted last of every SKU that has a figure; None: nothing yet."""
+    query = sa.select(availability.c.sku, availability.c.accepted_quantity)
+    return dict(row._tuple() for row in conn.execute(query))
+
+
+def open_units_allowed(conn: Connection, skus: Collection[str]) -> dict[str, int]:
+    """How many open units the figures of `skus` allow for; SKUs without a figure are absent."""
+    row, found = availability.c, dict[str, int]()
+    for part in chunks(sorted(skus)):
+        query = sa.select(row.sku, row.otto_open).where(row.sku.in_(part))
+        found |= dict(row._tuple() for row in conn.execute(query))
+    return found
+
+
+def allowing_for_open_units(conn: Connection) -> dict[str, int]:
+    """All SKUs whose figure allows for open units, with how many."""
+    query = sa.select(availability.c.sku, availability.c.otto_open)
+    found = conn.execute(query.where(availability.c.otto_open > 0))
+    return dict(row._tuple() for row in found)
+
+
+def any_due(conn: Connection, lane: Lane, at: datetime) -> bool:
+    """Whether a sender could take a figure of `lane`, or of a more urgent one, now."""
+    row = availability.c
+    times = (row.lease_until, row.next_attempt_at)
+    free = (sa.or_(time.is_(None), time <= at) for time in times)
+    query = sa.select(row.sku).where(row.pending, row.lane <= int(lane), *free).limit(1)
+    return conn.scalar(query) is not None
+
+
+def not_as_accepted(conn: Connection) -> list[FigureState]:
+    """SKUs of which OTTO, when last read back, showed another quantity than it had accepted.
+
+    Those that it accepted again since are left out.
+    """
+    row = availability.c
+    differs = row.seen_quantity.is_distinct_from(row.accepted_quantity)
+    return list(_states(conn, sa.and_(row.seen_at > row.accepted_at, differs)))
+
+
 def overview(conn: Connection) -> Overview:
     """Count the figures."""
     row = availability.c
@@ -153,6 +204,29 @@ def overview(conn: Connection) -> Overview:
         frozen=numbers[3],
         oldest_accepted_at=numbers[4],
     )
+
+
+def fingerprint(conn: Connection, sources: Collection[str]) -> str:
+    """Some text that changes whenever a guard, OTTO or reading back finds, or no longer finds.
+
+    `sources` are those of the quarantine's rows that count. A row that is merely found again is no
+    news: the run that found it has judged it.
+    """
+    row, held = availability.c, quarantine.c
+    figures = sa.select(
+        sa.func.count(row.refused_reason),
+        sa.func.max(row.refused_at),
+        sa.func.count(row.frozen_reason),
+        sa.func.max(row.seen_at),
+    )
+    rows = (
+        sa.select(held.source, held.business_key, held.rule)
+        .where(held.source.in_(sources), held.resolved_at.is_(None))
+        .order_by(held.source, held.business_key, held.rule)
+    )
+    found = [tuple(each) for each in conn.execute(rows)]
+    digest = hashlib.blake2b(repr(found).encode(), digest_size=8).hexdigest()
+    return ", ".join(map(str, (*conn.execute(figures).one(), len(found), digest)))
 
 
 def _states(conn: Connection, condition: sa.ColumnElement[bool]) -> Iterator[FigureState]:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from resources.operations.schema import UtcDateTime
+from resources.operations.columns import UtcDateTime
 
 Row = Mapping[str, Any]
 Columns = Mapping[str, Sequence[Any]]

@@ -8,7 +8,7 @@ Does not belong here: table definitions (`schema`), and any query (the modules b
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -241,10 +241,15 @@ def _sqlite_path(url: URL) -> Path:
 
 
 def _prepare_file(path: Path) -> None:
-    """Create folder and file readable by their owner only; what exists keeps its rights."""
+    """Create folder and file readable by their owner only; what exists is not touched.
+
+    To open and close a file that SQLite uses would drop the locks of this whole process on it (so
+    POSIX has it), and another process would remove the write-ahead log that this one still reads.
+    """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except OSError as error:
         raise OperationsDatabaseError(
             f"operations database {path} cannot be created or opened ({error.strerror}): "

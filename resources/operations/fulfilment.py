@@ -7,7 +7,7 @@ twice or out of order and still end in the same state.
 Does not belong here: judging parcels (`assets.parcel_gate`) and asking the WMS (`resources.wms`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -127,6 +127,17 @@ def record_submissions(conn: Connection, taken: Sequence[Submission], now: datet
     books.save()
 
 
+def record_cancellations(
+    conn: Connection, cancelled: Collection[tuple[str, str]], now: datetime
+) -> None:
+    """Record (order, line) pairs that the WMS has cancelled, as it answered us."""
+    hold(conn, _FEED)
+    books = Books(conn, {order_ref for order_ref, _ in cancelled}, now)
+    for order_ref, line_id in cancelled:
+        books.advance(books.line(order_ref, line_id), LineState.CANCELLED)
+    books.save()
+
+
 def record_snapshots(
     conn: Connection,
     snapshots: Sequence[OrderSnapshot],
@@ -150,6 +161,8 @@ def record_snapshots(
             books.advance(ours, line.state)
             if line.state not in _NOT_RESERVED:
                 books.reserve(ours, now)
+            if line.state is LineState.SHORT and ours["short_at"] is None:
+                books.come_short(ours, now)
             ours["sku_seen"] = line.sku
             ours["price_seen_cents"], ours["currency_seen"] = line.unit_price_cents, line.currency
             ours["quantity_shipped"] = max(ours["quantity_shipped"], line.quantity_shipped)
@@ -197,6 +210,8 @@ def _move_lines(books: Books, event: FulfilmentEvent) -> None:
         if event.kind in _RESERVING:
             books.reserve(line, event.occurred_at)
         state = whole_order or _state_told(event.kind, told)
+        if state is LineState.SHORT:
+            books.come_short(line, event.occurred_at)
         if state in {LineState.SHORT, LineState.CANCELLED}:
             books.give_up(line, state, told)
         elif state is not None:

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection
 from resources.operations.bulk import Columns, among, pick, upsert_columns
 from resources.operations.database import hold
 from resources.operations.schema import orders, outbox, position_items
+from resources.operations.settled_prices import keep_settled
 
 _IMPORT = "orders"
 _Version = tuple[datetime, datetime]
@@ -82,6 +83,7 @@ def store_orders(
         {**items, "recorded_at": [now] * len(items["sales_order_id"])},
         ["sales_order_id", "position_item_id"],
     )
+    keep_settled(conn, list(taken))
     new = len(newest) - len(held)
     return StoreCounts(new=new, changed=len(taken) - new, unchanged=len(newest) - len(taken))
 

@@ -50,18 +50,6 @@ def open_lines_of_cancelled_items(conn: sa.Connection, kind: str) -> list[tuple[
     return [(order, line) for order, line in conn.execute(query)]
 
 
-def items_given_up_by_wms(conn: sa.Connection, kind: str) -> list[tuple[str, str]]:
-    """(order, item) pairs PROCESSABLE at OTTO that the warehouse will not ship, not yet queued."""
-    query = (
-        sa.select(position_items.c.sales_order_id, position_items.c.position_item_id)
-        .join(wms_order_lines, _SAME_ITEM)
-        .where(position_items.c.fulfilment_status == "PROCESSABLE", _GIVEN_UP)
-        .where(_without_outbox_row(kind))
-        .order_by(position_items.c.sales_order_id, position_items.c.position_item_id)
-    )
-    return [(order, item) for order, item in conn.execute(query)]
-
-
 def cancellations_seen_at_otto(conn: sa.Connection, kind: str) -> list[tuple[str, str]]:
     """(business key, status) of unfinished cancellations whose effect OTTO now shows."""
     query = (

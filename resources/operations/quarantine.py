@@ -40,6 +40,13 @@ def put(conn: Connection, rows: Sequence[Row], now: datetime) -> None:
     upsert(conn, quarantine, stamped, _KEYS, update=update)
 
 
+def replace(conn: Connection, source: str, rows: Sequence[Row], now: datetime) -> None:
+    """Record that these rows, and no others of `source`, are wrong now; see `put`."""
+    held = {row["business_key"] for row in open_rows(conn, source)}
+    resolve(conn, source, held - {row["business_key"] for row in rows}, now)
+    put(conn, rows, now)
+
+
 def resolve(conn: Connection, source: str, business_keys: Collection[str], now: datetime) -> int:
     """Close all open rows of these keys; returns how many."""
     resolved = 0

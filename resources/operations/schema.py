@@ -1,56 +1,18 @@
 """Tables of the operations database: what we have seen and what we have done.
 
-Belongs here: table definitions, column meanings and the UTC time type. Unique keys are what makes
-every command idempotent, so they live here too. Alembic migrations in `migrations/` create exactly
-these tables (a test compares both).
+Belongs here: tables of orders, warehouse, stock and everything outbound, with their columns'
+meanings. Unique keys are what makes every command idempotent, so they live here too. Alembic
+migrations in `migrations/` create exactly these tables (a test compares both).
 
-Does not belong here: queries (the modules beside this one) and finance tables
-(`resources.finance`).
+Does not belong here: tables of receipts, returns and prices (`money_schema`), queries (the modules
+beside this one) and finance tables (`resources.finance`).
 """
 
-from datetime import UTC, datetime
-from typing import Any
-
 import sqlalchemy as sa
-from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator
 
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC time, also on SQLite, which itself knows no zones."""
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse naive times; store UTC."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"naive time {value!r}: pass an aware datetime (UTC)")
-        utc = value.astimezone(UTC)
-        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give back aware UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-metadata = sa.MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-def _col(name: str, kind: Any, *rest: Any, null: bool = False, **kw: Any) -> sa.Column[Any]:
-    return sa.Column(name, kind, *rest, nullable=null, **kw)
-
+import resources.operations.money_schema  # noqa: F401 - its tables are part of the schema
+from resources.operations.columns import UtcDateTime, metadata
+from resources.operations.columns import column as _col
 
 _BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
@@ -135,6 +97,13 @@ wms_order_lines = sa.Table(
     _col("quantity_shipped", sa.Integer),
     _col("short_discrepancy", sa.String, null=True),
     _col("short_reason", sa.String, null=True),
+    _col(
+        "short_at",
+        UtcDateTime,
+        null=True,
+        index=True,
+        comment="when the WMS last found the unit missing, by its clock",
+    ),
     _col(
         "reserved_at",
         UtcDateTime,
@@ -272,6 +241,8 @@ availability = sa.Table(
     _col("terms", sa.Text, comment="JSON; every term of the figure"),
     _col("computed_at", UtcDateTime, comment="when figure, terms or frozen_reason last changed"),
     _col("frozen_reason", sa.Text, null=True, comment="why the figure is not what its terms say"),
+    _col("otto_open", sa.BigInteger, comment="that term: units sold that the WMS does not count"),
+    _col("owed_since", UtcDateTime, null=True, comment="since when OTTO lacks the newest quantity"),
     _col("lane", sa.Integer, comment="0 urgent | 1 moving | 2 the rest"),
     _col("rank", sa.BigInteger, comment="within the lane, smaller goes first"),
     _col("pending", sa.Boolean, comment="there is something to send"),
@@ -290,6 +261,8 @@ availability = sa.Table(
     _col("refused_reason", sa.Text, null=True, comment="why OTTO took the last one not"),
     _col("refused_at", UtcDateTime, null=True),
     _col("last_error", sa.Text, null=True),
+    _col("seen_quantity", sa.BigInteger, null=True, comment="what OTTO showed when last read back"),
+    _col("seen_at", UtcDateTime, null=True, comment="when that was"),
     _col("recorded_at", UtcDateTime, index=True),
     sa.Index("ix_availability_queue", "pending", "lane", "rank", "sku"),
 )

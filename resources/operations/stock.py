@@ -11,19 +11,42 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from resources.operations.bulk import chunks, upsert
 from resources.operations.database import hold
-from resources.operations.schema import orders, position_items, stock_levels, wms_order_lines
+from resources.operations.schema import (
+    orders,
+    parcel_lines,
+    parcels,
+    position_items,
+    stock_levels,
+    wms_order_lines,
+)
 from resources.wms.port import StockLevel
 
+_Levels = dict[tuple[str, str], StockLevel]
 _LEVELS = "stock levels"
 _KEYS = ("sku", "location")
 _WAITING = ("ANNOUNCED", "PROCESSABLE")
 _CANCELLED = ("CANCELLED_BY_PARTNER", "CANCELLED_BY_MARKETPLACE")
+_BOTH_SIDES = position_items.outerjoin(
+    wms_order_lines,
+    sa.and_(
+        wms_order_lines.c.order_ref == position_items.c.sales_order_id,
+        wms_order_lines.c.line_id == position_items.c.position_item_id,
+    ),
+)
+_WANTED = position_items.c.fulfilment_status.not_in(_CANCELLED)
+# A unit that came up short and was to follow.
+_BACKORDER = sa.and_(
+    wms_order_lines.c.short_discrepancy == "BACKORDER",
+    wms_order_lines.c.state != "CANCELLED",
+    _WANTED,
+)
 
 
 @dataclass(frozen=True)
@@ -60,26 +83,14 @@ def store_levels(
             snapshot that the mass-drop guard let pass.
     """
     hold(conn, _LEVELS)
-    told: dict[tuple[str, str], StockLevel] = {}
-    for level in levels:
-        key = level.sku, level.location
-        if key not in told or level.as_of >= told[key].as_of:
-            told[key] = level
+    told = _newest(levels)
     held = _held(conn, None if complete_at is not None else {sku for sku, _ in told})
-    taken = {
-        key: level
-        for key, level in told.items()
-        if key not in held or level.as_of >= held[key].as_of
-    }
-    gone = {
-        key: _emptied(level, complete_at)
-        for key, level in held.items()
-        if complete_at is not None and key not in told and level.as_of < complete_at
-    }
+    taken, gone = _news(told, held, complete_at)
     different = {
         key for key, level in (taken | gone).items() if _units(level) != _units(held.get(key))
     }
-    upsert(conn, stock_levels, [_row(level, now) for level in (taken | gone).values()], _KEYS)
+    news = [level for key, level in (taken | gone).items() if level != held.get(key)]
+    upsert(conn, stock_levels, [_row(level, now) for level in news], _KEYS)
     new = sum(key not in held for key in taken)
     changed = sum(key in held for key in taken if key in different)
     return LevelCounts(
@@ -92,18 +103,36 @@ def store_levels(
     )
 
 
+def levels_after(
+    conn: Connection, levels: Iterable[StockLevel], complete_at: datetime | None
+) -> dict[str, tuple[StockLevel, ...]]:
+    """All levels by the warehouse's SKU, as `store_levels` would leave them."""
+    told, held = _newest(levels), _held(conn, None)
+    taken, gone = _news(told, held, complete_at)
+    return _by_sku(held | taken | gone)
+
+
+def absent_levels(
+    conn: Connection, levels: Iterable[StockLevel], complete_at: datetime
+) -> list[StockLevel]:
+    """Our levels that are not among `levels`, which were all at that moment: as empty ones."""
+    _, gone = _news(_newest(levels), _held(conn, None), complete_at)
+    return list(gone.values())
+
+
 def levels_of(
     conn: Connection, skus: Collection[str] | None = None
 ) -> dict[str, tuple[StockLevel, ...]]:
     """Levels by the warehouse's SKU, over its locations; of `skus`, or of all."""
-    found: dict[str, list[StockLevel]] = {}
-    for (sku, _), level in sorted(_held(conn, skus).items()):
-        found.setdefault(sku, []).append(level)
-    return {sku: tuple(levels) for sku, levels in found.items()}
+    return _by_sku(_held(conn, skus))
 
 
 def units_not_counted(
-    conn: Connection, as_of: Mapping[str, datetime], skus: Collection[str] | None = None
+    conn: Connection,
+    as_of: Mapping[str, datetime],
+    skus: Collection[str] | None = None,
+    *,
+    backorder_reserved: bool = True,
 ) -> dict[str, int]:
     """Units that OTTO sold and a level does not show as promised, by OTTO's SKU; zeros are absent.
 
@@ -115,46 +144,75 @@ def units_not_counted(
       accepted, an order that the WMS lost), or
     * the WMS reserved it at the level's moment or later, whatever became of it since.
 
-    An item cancelled at OTTO, or whose line the WMS cancelled, takes no stock.
+    An item cancelled at OTTO, or whose line the WMS cancelled, takes no stock. A line that came up
+    short and is to follow waits for a unit that comes in later: the WMS keeps it among its reserved
+    ones, or else it is to be taken off every level until it has left.
 
     Args:
         conn: a transaction.
         as_of: moment of the level by OTTO's SKU, the oldest one over its locations. Of a SKU that
             is absent only the first rule is applied.
         skus: ask for these SKUs of OTTO only.
+        backorder_reserved: the WMS keeps counting a unit that is to follow as reserved.
     """
     # The order of the queries matters: what moves from one to the next meanwhile counts twice, and
     # is never missed.
     line = wms_order_lines.c
-    of_warehouse = position_items.outerjoin(
-        wms_order_lines,
-        sa.and_(
-            line.order_ref == position_items.c.sales_order_id,
-            line.line_id == position_items.c.position_item_id,
-        ),
-    )
     takes_stock = sa.or_(line.state.is_(None), line.state != "CANCELLED")
+    unreserved = sa.and_(
+        position_items.c.fulfilment_status.in_(_WAITING), line.reserved_at.is_(None), takes_stock
+    )
+    of_reserved = sa.and_(takes_stock, _WANTED)
+    if not backorder_reserved:
+        unreserved = sa.or_(unreserved, sa.and_(_BACKORDER, line.state == "SHORT"))
+        of_reserved = sa.and_(of_reserved, _BACKORDER.is_not(True))
     waiting = (
         sa.select(position_items.c.sku, sa.func.count())
-        .select_from(of_warehouse)
-        .where(position_items.c.fulfilment_status.in_(_WAITING), line.reserved_at.is_(None))
-        .where(takes_stock)
+        .select_from(_BOTH_SIDES)
+        .where(unreserved)
         .group_by(position_items.c.sku)
     )
     units: Counter[str] = Counter()
     for sku, number in conn.execute(waiting):
         units[sku] += number
     if as_of:
+        oldest = min(as_of.values())
         reserved_since = (
             sa.select(position_items.c.sku, line.reserved_at)
-            .select_from(of_warehouse)
-            .where(line.reserved_at >= min(as_of.values()), takes_stock)
-            .where(position_items.c.fulfilment_status.not_in(_CANCELLED))
+            .select_from(_BOTH_SIDES)
+            .where(line.reserved_at >= oldest, of_reserved)
         )
-        for sku, reserved_at in conn.execute(reserved_since):
-            if sku in as_of and reserved_at >= as_of[sku]:
+        taken = [reserved_since] if backorder_reserved else [reserved_since, _left_since(oldest)]
+        for sku, since in (row for query in taken for row in conn.execute(query)):
+            if sku in as_of and since >= as_of[sku]:
                 units[sku] += 1
     return {sku: number for sku, number in units.items() if skus is None or sku in skus}
+
+
+def _left_since(oldest: datetime) -> sa.Select[Any]:
+    """Units that were to follow, by SKU, with when their parcel left."""
+    packed = sa.and_(
+        parcel_lines.c.parcel_id == parcels.c.parcel_id,
+        parcel_lines.c.line_id == wms_order_lines.c.line_id,
+    )
+    return (
+        sa.select(position_items.c.sku, parcels.c.shipped_at)
+        .select_from(_BOTH_SIDES)
+        .join(parcels, parcels.c.order_ref == wms_order_lines.c.order_ref)
+        .join(parcel_lines, packed)
+        .where(parcels.c.shipped_at >= oldest, _BACKORDER)
+    )
+
+
+def latest_shorts(conn: Connection, since: datetime) -> dict[str, datetime]:
+    """When a unit was last not found, since that moment, by the warehouse's SKU."""
+    line = wms_order_lines.c
+    query = (
+        sa.select(line.sku_seen, sa.func.max(line.short_at, type_=line.short_at.type))
+        .where(line.short_at >= since, line.sku_seen.is_not(None))
+        .group_by(line.sku_seen)
+    )
+    return dict(row._tuple() for row in conn.execute(query))
 
 
 def units_sold(conn: Connection, since: datetime) -> dict[str, int]:
@@ -169,6 +227,37 @@ def units_sold(conn: Connection, since: datetime) -> dict[str, int]:
         .group_by(position_items.c.sku)
     )
     return dict(row._tuple() for row in conn.execute(query))
+
+
+def _newest(levels: Iterable[StockLevel]) -> _Levels:
+    told: _Levels = {}
+    for level in levels:
+        key = level.sku, level.location
+        if key not in told or level.as_of >= told[key].as_of:
+            told[key] = level
+    return told
+
+
+def _news(told: _Levels, held: _Levels, complete_at: datetime | None) -> tuple[_Levels, _Levels]:
+    """What of `told` is not older than ours, and what of ours is empty by not being told."""
+    taken = {
+        key: level
+        for key, level in told.items()
+        if key not in held or level.as_of >= held[key].as_of
+    }
+    gone = {
+        key: _emptied(level, complete_at)
+        for key, level in held.items()
+        if complete_at is not None and key not in told and level.as_of < complete_at
+    }
+    return taken, gone
+
+
+def _by_sku(levels: _Levels) -> dict[str, tuple[StockLevel, ...]]:
+    found: dict[str, list[StockLevel]] = {}
+    for (sku, _), level in sorted(levels.items()):
+        found.setdefault(sku, []).append(level)
+    return {sku: tuple(of_sku) for sku, of_sku in found.items()}
 
 
 def _held(conn: Connection, skus: Collection[str] | None) -> dict[tuple[str, str], StockLevel]:

@@ -89,6 +89,11 @@ class Books:
         if line["reserved_at"] is None or at < line["reserved_at"]:
             line["reserved_at"] = at
 
+    def come_short(self, line: _Row, at: datetime) -> None:
+        """Note that the WMS did not find the unit at this moment; the latest one counts."""
+        if line["short_at"] is None or at > line["short_at"]:
+            line["short_at"] = at
+
     def give_up(self, line: _Row, state: LineState, told: LineOutcome) -> None:
         """Move a line to SHORT or CANCELLED and say why; a firmer answer replaces a softer one."""
         moved = self.advance(line, state)

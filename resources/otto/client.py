@@ -1,7 +1,8 @@
-"""OTTO Market's interface for orders, shipments and quantities, as Python calls.
+"""OTTO Market's interface as Python calls.
 
-Belongs here: one method per operation, and how the parts of this package fit together. What an
-answer means for an order or a parcel does not belong here (`assets`).
+Belongs here: operations of orders and shipments, and how the parts of this package fit together;
+the other interfaces have a module each. What an answer means for an order or a parcel does not
+belong here (`assets`).
 """
 
 import random
@@ -26,6 +27,10 @@ from resources.otto.exchange import Call, Exchange
 from resources.otto.limiter import limits_of, shared_limiter
 from resources.otto.orders import OrdersPage, OrdersQuery, orders_page
 from resources.otto.paging import RawPage, read_ahead, read_page, walk
+from resources.otto.price_reductions import PriceReductions
+from resources.otto.products import Products
+from resources.otto.receipts import Receipts
+from resources.otto.returns import Returns
 from resources.otto.token import TokenSource
 from resources.otto.transport import Transport
 from resources.otto.wire import PartnerOrder, Shipment, ShipmentItem, ShipmentRequest, format_time
@@ -51,7 +56,15 @@ class OttoSettings:
     state_dir: Path
     client_auth: str = "form"
     token_path: str = "/v1/token"  # noqa: S105 - an address
-    scope: tuple[str, ...] = ("orders", "shipments", "availability")
+    scope: tuple[str, ...] = (
+        "orders",
+        "shipments",
+        "availability",
+        "receipts",
+        "returns",
+        "price-reduction",
+        "products",
+    )
     http: Http = field(default_factory=Http)
 
     def __post_init__(self) -> None:
@@ -97,7 +110,15 @@ class OttoClient:
         self.availability = Availability(self._transport, self._walk)
         """Quantities that OTTO shows."""
         self.evidence = EvidenceStore(settings.state_dir / "evidence")
-        """Raw pages of the lists of orders."""
+        """Raw pages of the lists of orders and receipts."""
+        self.receipts = Receipts(self._transport, self._walk, self.evidence)
+        """What buyers were charged and given back."""
+        self.returns = Returns(self._transport, self._walk)
+        """What came back, and decisions on it."""
+        self.price_reductions = PriceReductions(self._transport, self._walk)
+        """Parts of a price given back."""
+        self.products = Products(self._transport, self._walk)
+        """Prices and status of SKUs."""
 
     @property
     def faults(self) -> Counter[str]:

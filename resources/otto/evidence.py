@@ -64,7 +64,7 @@ class EvidenceStore:
             ) from error
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise EvidenceError(
-                f"evidence {reference!r} below {root} is damaged: read that day's orders again"
+                f"evidence {reference!r} below {root} is damaged: read that day again"
             ) from error
 
     def purge(self, older_than: datetime) -> int:

@@ -17,7 +17,9 @@ class RateLimiter:
     The spans slide, so no span of the server's clock ever sees a double burst, which a bucket that
     refills while it is emptied would allow. Bulk requests leave `reserve` of each count free (at
     least one, where the count allows it), so that an urgent one need not wait behind them: what
-    becomes free goes to the urgent first, as long as they use the reserve up. Safe for threads.
+    becomes free goes to the urgent first, as long as they use the reserve up. And they start evenly
+    spaced: of a burst, the last would reach the server together with the first of the next one
+    whenever the way there takes a little longer, and the server would count both. Safe for threads.
     """
 
     def __init__(
@@ -34,6 +36,8 @@ class RateLimiter:
         ]
         self._clock = clock
         self._sleep = sleep
+        self._bulk_gap = max(seconds / most for _, most, seconds, _ in self._spans)
+        self._next_bulk = 0.0
         self._not_before = 0.0
         self._lock = threading.Lock()
 
@@ -51,7 +55,7 @@ class RateLimiter:
         """Count a request and return 0, or return the seconds until it is worth asking again."""
         with self._lock:
             now = self._clock()
-            free_at = self._not_before
+            free_at = max(self._not_before, self._next_bulk if bulk else 0.0)
             for count, bulk_count, seconds, started in self._spans:
                 while started and started[0] + seconds <= now:
                     started.popleft()
@@ -62,6 +66,11 @@ class RateLimiter:
                 return free_at - now
             for *_, started in self._spans:
                 started.append(now)
+            if bulk:
+                # A thread that wakes a little late loses no time. More is not made up for: it would
+                # be a burst again.
+                due = max(self._next_bulk, now - self._bulk_gap / 4)
+                self._next_bulk = due + self._bulk_gap
             return 0.0
 
 

@@ -62,11 +62,19 @@ class Transport:
         return self._exchange.send(replace(call, headers=headers), read, self._limiter)
 
 
+_SCOPES = (
+    ("/v4/orders", "orders"),
+    ("/v1/availability", "availability"),
+    ("/v3/receipts", "receipts"),
+    ("/v3/returns", "returns"),
+    ("/v1/price-reductions", "price-reduction"),
+    ("/v5/products", "products"),
+)
+
+
 def scope_of(path: str) -> str:
     """Name the scope that a path of this interface needs."""
-    if path.startswith("/v4/orders"):
-        return "orders"
-    return "availability" if path.startswith("/v1/availability") else "shipments"
+    return next((scope for start, scope in _SCOPES if path.startswith(start)), "shipments")
 
 
 def _refusal(call: Call, status: int, body: bytes, token: Token) -> OttoError:

@@ -6,12 +6,13 @@ nothing of the product is imported: this is its independent judge.
 
 import json
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 CONTRACT: dict[str, Any] = json.loads(Path(__file__).with_name("otto.json").read_text("utf-8"))
-_TYPES = {"object": dict, "array": list, "string": str, "integer": int}
+_TYPES = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, Decimal)}
 
 
 def operation_of(method: str, path: str) -> dict[str, Any] | None:
@@ -36,7 +37,8 @@ def violations(method: str, target: str, headers: dict[str, str], body: bytes) -
         if headers.get("content-type", "").split(";")[0] != "application/json":
             found.append("content type is not application/json")
         try:
-            found += _value(f"#{operation['body']}", json.loads(body), "$")
+            content = json.loads(body, parse_float=Decimal)
+            found += _value(f"#{operation['body']}", content, "$")
         except ValueError:
             found.append("body is no JSON")
     elif body:
@@ -97,9 +99,10 @@ def _value(rule: Any, value: object, at: str) -> list[str]:
     if isinstance(value, str):
         flaw = _text(rule, value)
         return [f"{at}: {flaw}"] if flaw else []
-    if isinstance(value, int):
+    if isinstance(value, int | Decimal):
         outside = isinstance(value, bool) or not rule["min"] <= value <= rule["max"]
-        return [f"{at} is out of range"] if outside else []
+        too_fine = isinstance(value, Decimal) and value != round(value, 2)
+        return [f"{at} is out of range"] if outside or too_fine else []
     if isinstance(value, list):
         fits = rule.get("min", 0) <= len(value) <= rule.get("max", len(value))
         return ([] if fits else [f"{at} has too few or too many entries"]) + [

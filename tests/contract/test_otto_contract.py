@@ -118,3 +118,72 @@ def test_wrong_quantities_are_caught(items: list[Any]) -> None:
 def test_a_cancellation_with_a_body_is_caught() -> None:
     found = violations("POST", "/v4/orders/1/cancellation", JSON, b"{}")
     assert found == ["there must be no body"]
+
+
+DECIDED = {
+    "positionItemId": UUID,
+    "salesOrderId": UUID,
+    "condition": "A",
+    "reason": "RETURN_RECEIVED",
+}
+REDUCTION = {
+    "positionItemId": UUID,
+    "salesOrderId": UUID,
+    "priceReduction": {"amount": 5.05, "currency": "EUR"},
+}
+
+
+def judge_post(path: str, body: Any) -> list[str]:
+    return violations("POST", path, JSON, json.dumps(body).encode())
+
+
+def test_right_requests_about_money_pass() -> None:
+    assert judge("/v3/receipts?receiptTypes=PURCHASE,REFUND&from=2026-11-01&limit=128") == []
+    assert judge("/v3/receipts?next=abc&limit=128") == []
+    assert judge("/v3/receipts/R-DE-1.pdf") == []
+    assert judge("/v3/returns?status=ACCEPTED&limit=50&page=2") == []
+    assert judge("/v1/return-shipments?datefrom=2026-11-01T00:00:00.000Z") == []
+    assert judge(f"/v1/price-reductions?positionItemId={UUID}&page=1") == []
+    assert judge("/v5/products/prices?limit=100&page=0") == []
+    assert judge_post("/v3/returns/acceptance", {"positionItems": [DECIDED]}) == []
+    assert judge_post("/v1/price-reductions", REDUCTION) == []
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/v3/receipts?fromDate=2026-11-01",
+        "/v3/receipts?from=2026-11-01T00:00:00Z",
+        "/v3/receipts?receiptTypes=PURCHASES",
+        "/v3/receipts?next=abc&from=2026-11-01",
+        "/v3/receipts?limit=129",
+        "/v3/returns?status=accepted",
+        "/v3/returns?limit=51",
+        "/v3/returns?datefrom=2026-11-01T00:00:00.000Z",
+        "/v1/return-shipments",
+        "/v1/price-reductions?salesOrderId=1",
+        "/v5/products/prices?limit=101",
+    ],
+)
+def test_a_wrong_question_about_money_is_caught(target: str) -> None:
+    assert judge(target)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v3/returns/acceptance", {"positionItems": []}),
+        ("/v3/returns/acceptance", {"positionItems": [DECIDED] * 201}),
+        ("/v3/returns/acceptance", {"positionItems": [{**DECIDED, "condition": "A/B/C/D/E"}]}),
+        ("/v3/returns/rejection", {"positionItems": [DECIDED]}),
+        ("/v1/price-reductions", {**REDUCTION, "positionItemId": "1"}),
+        ("/v1/price-reductions", {**REDUCTION, "priceReduction": {"amount": "5.05"}}),
+        (
+            "/v1/price-reductions",
+            {**REDUCTION, "priceReduction": {"amount": 5.055, "currency": "EUR"}},
+        ),
+        ("/v1/price-reductions", {**REDUCTION, "priceReduction": {"amount": 0, "currency": "EUR"}}),
+    ],
+)
+def test_a_wrong_request_about_money_is_caught(path: str, body: Any) -> None:
+    assert judge_post(path, body)

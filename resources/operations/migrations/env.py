@@ -6,7 +6,8 @@ holds the lock and decides which revision is wanted.
 
 from alembic import context
 
-from resources.operations.schema import metadata
+import resources.operations.schema  # noqa: F401 - its tables fill the metadata
+from resources.operations.columns import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 with context.begin_transaction():

@@ -2,6 +2,8 @@
 
 import multiprocessing
 import stat
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -172,6 +174,25 @@ def test_folder_and_file_of_sqlite_belong_to_their_owner_only(tmp_path: Path) ->
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert {"operations.sqlite", "operations.sqlite-wal"} <= set(files)
     assert set(files.values()) == {0o600}
+
+
+def test_a_second_connection_leaves_the_locks_of_the_first_one_in_place(
+    sqlite_template: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "operations.sqlite"
+    path.write_bytes(sqlite_template.read_bytes())
+    db = OperationsDatabase(f"sqlite:///{path}")
+    other = OperationsDatabase(db.shown_url)
+    with db.read() as conn:
+        conn.execute(sa.select(watermarks)).all()
+        with other.read():
+            pass
+        # Another process that believes it is the last one removes the write-ahead log.
+        script = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('VACUUM').close()"
+        subprocess.run([sys.executable, "-c", script, str(path)], check=True)
+        assert path.with_name("operations.sqlite-wal").exists()
+    db.close()
+    other.close()
 
 
 def test_sqlite_runs_in_wal_mode_with_foreign_keys_and_a_patient_lock(tmp_path: Path) -> None:

@@ -12,9 +12,7 @@ import sqlalchemy as sa
 from resources.operations import availability_desk as desk
 from resources.operations.availability import (
     Basis,
-    Batch,
     FigureCounts,
-    FigureSender,
     Lane,
     NewFigure,
     refresh_figures,
@@ -22,6 +20,7 @@ from resources.operations.availability import (
     store_figures,
 )
 from resources.operations.database import OperationsDatabase
+from resources.operations.figure_sender import Batch, FigureSender
 from resources.operations.schema import availability
 from resources.operations.stock import store_levels
 from resources.wms.port import StockLevel
@@ -184,17 +183,17 @@ def test_urgent_figures_go_first_and_within_a_lane_the_rank_decides(
         figure("hot", rank=1),
         figure("gone", 0, Lane.URGENT),
     )
-    assert sent(take(sender, Lane.URGENT)) == [("gone", 0)]
+    urgent = take(sender, Lane.URGENT)
+    assert sent(urgent) == [("gone", 0)]
+    assert not urgent.bulk
     assert [sku for sku, _ in sent(take(sender, Lane.MOVING, 1))] == ["hot"]
-    batch = take(sender)
-    assert [due.lane for due in batch.figures] == [Lane.MOVING, Lane.REST]
-    assert not batch.bulk
+    assert [due.lane for due in take(sender).figures] == [Lane.MOVING, Lane.REST]
 
 
-def test_a_batch_of_the_last_lane_alone_is_bulk(
+def test_a_batch_without_urgent_figures_is_bulk(
     operations_db: OperationsDatabase, sender: FigureSender
 ) -> None:
-    put(operations_db, figure(lane=Lane.REST))
+    put(operations_db, figure("rest", lane=Lane.REST), figure("moved"))
     assert take(sender).bulk
 
 

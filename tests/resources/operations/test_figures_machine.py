@@ -16,8 +16,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from resources.operations.availability import Batch, FigureSender, Lane, NewFigure, store_figures
+from resources.operations.availability import Lane, NewFigure, store_figures
 from resources.operations.database import OperationsDatabase
+from resources.operations.figure_sender import Batch, FigureSender
 from resources.operations.schema import availability
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)

@@ -15,6 +15,7 @@ from resources.operations.fulfilment import (
     Submission,
     apply_events,
     orders_to_audit,
+    record_cancellations,
     record_events,
     record_snapshots,
     record_submissions,
@@ -403,3 +404,35 @@ def test_no_events_and_no_orders_are_no_work(operations_db: OperationsDatabase) 
     _submit(operations_db)
     _audit(operations_db, [])
     assert _all(operations_db, wms_orders) == []
+
+
+def test_a_line_keeps_when_its_unit_was_last_not_found(operations_db: OperationsDatabase) -> None:
+    short = {"lines": (_told(quantity_short=1, discrepancy=Discrepancy.BACKORDER),)}
+    _tell(operations_db, _event(EventKind.SHORT_PICKED, "b", occurred_at=LATER, **short))
+    _tell(operations_db, _event(EventKind.SHORT_PICKED, "a", **short))
+    _audit(operations_db, [_snapshot(LineState.SHORT)], "o", now=LATER + timedelta(hours=1))
+    assert _all(operations_db, wms_order_lines)[0]["short_at"] == LATER
+
+
+def test_a_snapshot_can_be_the_first_to_tell_of_a_short_line(
+    operations_db: OperationsDatabase,
+) -> None:
+    _audit(operations_db, [_snapshot(LineState.SHORT)], "o", now=LATER)
+    [line] = _all(operations_db, wms_order_lines)
+    assert (line["state"], line["short_at"], line["short_discrepancy"]) == ("SHORT", LATER, None)
+
+
+def test_a_line_that_the_warehouse_stopped_for_us_is_cancelled_and_keeps_why_it_was_short(
+    operations_db: OperationsDatabase,
+) -> None:
+    told = _told(quantity_short=1, discrepancy=Discrepancy.BACKORDER, reason="OUT_OF_STOCK")
+    _tell(operations_db, _event(EventKind.SHORT_PICKED, lines=(told, _told("2"))))
+    with operations_db.write() as conn:
+        record_cancellations(conn, {("o", "1")}, LATER)
+        record_cancellations(conn, {("o", "1")}, LATER)
+    _tell(operations_db, _event(EventKind.CANCELLED, lines=(_told(reason="as you asked"),)))
+    first, second = _all(operations_db, wms_order_lines)
+    assert (first["state"], first["short_reason"]) == ("CANCELLED", "OUT_OF_STOCK")
+    assert second["state"] != "CANCELLED"
+    _tell(operations_db, _event(EventKind.DISPATCHED, parcels=(_parcel(),)))
+    assert _states(operations_db)["1"] == "SHIPPED"

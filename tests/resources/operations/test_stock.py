@@ -9,17 +9,20 @@ from alembic import command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from resources.operations.availability import Basis, refresh_figures
 from resources.operations.bulk import upsert
 from resources.operations.database import OperationsDatabase, migration_config
 from resources.operations.fulfilment import apply_events, record_events, record_snapshots
 from resources.operations.schema import orders, position_items, stock_levels, wms_order_lines
 from resources.operations.stock import (
+    latest_shorts,
     levels_of,
     store_levels,
     units_not_counted,
     units_sold,
 )
 from resources.wms.port import (
+    Discrepancy,
     EventKind,
     FulfilmentEvent,
     LineOutcome,
@@ -264,6 +267,112 @@ def test_a_short_line_stays_counted(operations_db: OperationsDatabase) -> None:
     happen(operations_db, EventKind.ACCEPTED, EARLIER, "1")
     happen(operations_db, EventKind.SHORT_PICKED, NOW, "1", quantity_short=1)
     assert not_counted(operations_db, NOW) == 0
+
+
+def come_short(db: OperationsDatabase, at: datetime, discrepancy: Discrepancy) -> None:
+    happen(db, EventKind.SHORT_PICKED, at, "1", quantity_short=1, discrepancy=discrepancy)
+
+
+def leave(db: OperationsDatabase, at: datetime) -> None:
+    packed = Parcel(parcel_id="p", lines=(ParcelLine(line_id="1", quantity=1),), shipped_at=at)
+    event = FulfilmentEvent(
+        event_id="left", kind=EventKind.DISPATCHED, occurred_at=at, order_ref="o", parcels=(packed,)
+    )
+    with db.write() as conn:
+        apply_events(conn, record_events(conn, [event], at), at)
+
+
+def unreserved(db: OperationsDatabase, as_of: datetime) -> int:
+    with db.read() as conn:
+        return units_not_counted(conn, {"A": as_of}, backorder_reserved=False).get("A", 0)
+
+
+def test_a_unit_to_follow_is_taken_off_what_comes_in_unless_the_wms_reserves_it(
+    operations_db: OperationsDatabase,
+) -> None:
+    put_items(operations_db, "PROCESSABLE")
+    happen(operations_db, EventKind.ACCEPTED, EARLIER, "1")
+    come_short(operations_db, NOW, Discrepancy.BACKORDER)
+    assert not_counted(operations_db, LATER) == 0
+    assert unreserved(operations_db, LATER) == 1
+    assert unreserved(operations_db, EARLIER) == 1, "once, also by an old level"
+    left_at = LATER + timedelta(minutes=1)
+    leave(operations_db, left_at)
+    assert unreserved(operations_db, LATER) == 1, "the level still has the unit"
+    assert unreserved(operations_db, left_at + timedelta(minutes=1)) == 0
+    assert not_counted(operations_db, LATER) == 0
+
+
+@pytest.mark.parametrize("reserved", [True, False])
+def test_a_unit_that_is_not_to_follow_or_is_cancelled_waits_for_no_stock(
+    operations_db: OperationsDatabase, reserved: bool
+) -> None:
+    def open_units() -> int:
+        count = not_counted if reserved else unreserved
+        return count(operations_db, LATER)
+
+    put_items(operations_db, "PROCESSABLE")
+    happen(operations_db, EventKind.ACCEPTED, EARLIER, "1")
+    come_short(operations_db, NOW, Discrepancy.COMPLETE)
+    assert open_units() == 0
+    put_items(operations_db, "CANCELLED_BY_PARTNER")
+    assert open_units() == 0
+
+
+@pytest.mark.parametrize("cancelled_at", ["otto", "wms"])
+def test_a_unit_to_follow_that_is_cancelled_gives_its_place_back(
+    operations_db: OperationsDatabase, cancelled_at: str
+) -> None:
+    put_items(operations_db, "PROCESSABLE")
+    come_short(operations_db, EARLIER, Discrepancy.BACKORDER)
+    assert unreserved(operations_db, NOW) == 1
+    if cancelled_at == "otto":
+        put_items(operations_db, "CANCELLED_BY_PARTNER")
+    else:
+        happen(operations_db, EventKind.CANCELLED, NOW, "1")
+    assert unreserved(operations_db, NOW) == 0
+
+
+def test_a_unit_to_follow_of_an_order_that_the_wms_lost_counts_once(
+    operations_db: OperationsDatabase,
+) -> None:
+    put_items(operations_db, "PROCESSABLE")
+    come_short(operations_db, EARLIER, Discrepancy.BACKORDER)
+    with operations_db.write() as conn:
+        record_snapshots(conn, [], ["o"], NOW)
+    assert not_counted(operations_db, NOW) == 1
+    assert unreserved(operations_db, NOW) == 1
+
+
+def test_the_latest_short_pick_is_told_by_the_warehouses_sku(
+    operations_db: OperationsDatabase,
+) -> None:
+    come_short(operations_db, LATER, Discrepancy.COMPLETE)
+    come_short(operations_db, NOW, Discrepancy.BACKORDER)
+    happen(operations_db, EventKind.PICKED, LATER + timedelta(minutes=1), "2")
+    with operations_db.read() as conn:
+        assert latest_shorts(conn, EARLIER) == {"A": LATER}
+        assert latest_shorts(conn, LATER) == {"A": LATER}
+        assert latest_shorts(conn, LATER + timedelta(seconds=1)) == {}
+
+
+def test_a_figure_is_computed_with_the_short_picks_and_the_units_to_follow(
+    operations_db: OperationsDatabase,
+) -> None:
+    put_items(operations_db, "PROCESSABLE", sku="of-otto")
+    come_short(operations_db, NOW, Discrepancy.BACKORDER)
+    seen: list[tuple[datetime | None, int]] = []
+
+    def compute(basis: Basis) -> None:
+        seen.append((basis.short_at, basis.otto_open))
+
+    for as_of, reserved in ((EARLIER, True), (LATER, True), (LATER, False)):
+        with operations_db.write() as conn:
+            store_levels(conn, [level(as_of=as_of)], NOW)
+            refresh_figures(
+                conn, ["of-otto"], {"of-otto": "A"}, compute, NOW, backorder_reserved=reserved
+            )
+    assert seen == [(NOW, 1), (None, 0), (None, 1)]
 
 
 def test_a_snapshot_of_the_order_tells_as_well_and_a_lost_order_is_open_again(

@@ -90,7 +90,7 @@ def order_json(number: int, **changes: object) -> dict[str, Any]:
 class FakeOtto:
     orders: list[dict[str, Any]] = field(default_factory=list)
     token_life: int = 1800
-    granted: str = "orders shipments availability"
+    granted: str = "orders shipments availability receipts returns price-reduction products"
     largest_batch: int = 200
     known_skus: set[str] | None = None
     """None: OTTO knows every SKU."""
@@ -247,7 +247,7 @@ class FakeOtto:
             return 401, json.dumps(
                 {"error": "invalid_client", "error_description": secret}
             ).encode()
-        if "products" in form["scope"]:
+        if "no-such-scope" in form["scope"]:
             return 400, b'{"error": "invalid_scope"}'
         token = f"token-{len(self.calls('POST', seen.path))}-{time.monotonic_ns()}"
         self.tokens.add(token)

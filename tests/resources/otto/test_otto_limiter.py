@@ -1,4 +1,6 @@
 import threading
+from itertools import pairwise
+from itertools import pairwise
 from math import ceil
 
 import pytest
@@ -132,11 +134,41 @@ def test_an_urgent_request_does_not_wait_behind_bulk() -> None:
     limiter = RateLimiter([(20, 1.0)], reserve=0.05, clock=lambda: time.now, sleep=time.sleep)
     for _ in range(19):
         limiter.acquire(bulk=True)
-    assert time.now == 0
+    last = time.now
+    assert last < 1.0
     limiter.acquire()
-    assert time.now == 0
+    assert time.now == last
     limiter.acquire(bulk=True)
-    assert time.now == pytest.approx(1.0)
+    assert time.now > 1.0
+
+
+def test_bulk_requests_start_evenly_spaced_and_use_all_of_their_share() -> None:
+    time = Time()
+    limiter = RateLimiter(
+        limits_of(20, 1200), reserve=0.05, clock=lambda: time.now, sleep=time.sleep
+    )
+    at = []
+    for _ in range(191):
+        limiter.acquire(bulk=True)
+        at.append(time.now)
+    assert at[-1] == pytest.approx(10.0)
+    assert all(later - earlier == pytest.approx(1 / 19) for earlier, later in pairwise(at))
+
+
+def test_bulk_makes_up_for_a_start_a_little_late_and_not_for_a_break() -> None:
+    time = Time()
+    limiter = RateLimiter([(20, 1.0)], reserve=0.05, clock=lambda: time.now, sleep=time.sleep)
+    limiter.acquire(bulk=True)
+    time.now = 1 / 19 + 0.01
+    limiter.acquire(bulk=True)
+    limiter.acquire(bulk=True)
+    assert time.now == pytest.approx(2 / 19)
+    time.now = 10.0
+    at = []
+    for _ in range(3):
+        limiter.acquire(bulk=True)
+        at.append(time.now - 10.0)
+    assert at == pytest.approx([0, 0.75 / 19, 1.75 / 19])
 
 
 def test_a_count_of_one_has_no_reserve_and_bulk_still_gets_through() -> None:

@@ -226,8 +226,8 @@ def test_a_token_endpoint_that_stays_down_is_transient(otto: FakeOtto, client: O
 
 def test_scopes_the_app_may_not_have_are_named(otto: FakeOtto, settings: Settings) -> None:
     with (
-        OttoClient(settings(scope=("orders", "products"))) as client,
-        pytest.raises(OttoScopeMissing, match=r"orders products.*OTTO Partner Connect"),
+        OttoClient(settings(scope=("orders", "no-such-scope"))) as client,
+        pytest.raises(OttoScopeMissing, match=r"orders no-such-scope.*OTTO Partner Connect"),
     ):
         client.order(ORDER)
 

@@ -14,6 +14,7 @@ _TIME = sa.DateTime(timezone=True)
 def upgrade() -> None:
     """Add the tables of stock."""
     _reservations()
+    _shorts()
     _levels()
     _figures()
 
@@ -22,6 +23,8 @@ def downgrade() -> None:
     """Take them away."""
     op.drop_table("availability")
     op.drop_table("stock_levels")
+    op.drop_index("ix_wms_order_lines_short_at", "wms_order_lines")
+    op.drop_column("wms_order_lines", "short_at")
     op.drop_index("ix_wms_order_lines_reserved_at", "wms_order_lines")
     op.drop_column("wms_order_lines", "reserved_at")
 
@@ -42,6 +45,20 @@ def _reservations() -> None:
         "UPDATE wms_order_lines SET reserved_at = recorded_at "
         "WHERE state NOT IN ('NEW', 'CANCELLED')"
     )
+
+
+def _shorts() -> None:
+    op.add_column(
+        "wms_order_lines",
+        sa.Column(
+            "short_at",
+            _TIME,
+            nullable=True,
+            comment="when the WMS last found the unit missing, by its clock",
+        ),
+    )
+    op.create_index("ix_wms_order_lines_short_at", "wms_order_lines", ["short_at"])
+    op.execute("UPDATE wms_order_lines SET short_at = recorded_at WHERE state = 'SHORT'")
 
 
 def _levels() -> None:
@@ -89,6 +106,18 @@ def _figures() -> None:
             nullable=True,
             comment="why the figure is not what its terms say",
         ),
+        sa.Column(
+            "otto_open",
+            sa.BigInteger(),
+            nullable=False,
+            comment="that term: units sold that the WMS does not count",
+        ),
+        sa.Column(
+            "owed_since",
+            _TIME,
+            nullable=True,
+            comment="since when OTTO lacks the newest quantity",
+        ),
         sa.Column("lane", sa.Integer(), nullable=False, comment="0 urgent | 1 moving | 2 the rest"),
         sa.Column(
             "rank", sa.BigInteger(), nullable=False, comment="within the lane, smaller goes first"
@@ -122,6 +151,13 @@ def _figures() -> None:
         ),
         sa.Column("refused_at", _TIME, nullable=True),
         sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column(
+            "seen_quantity",
+            sa.BigInteger(),
+            nullable=True,
+            comment="what OTTO showed when last read back",
+        ),
+        sa.Column("seen_at", _TIME, nullable=True, comment="when that was"),
         sa.Column("recorded_at", _TIME, nullable=False),
         sa.PrimaryKeyConstraint("sku", name="pk_availability"),
     )
