@@ -22,9 +22,15 @@ from resources.settings import (
     operations_database_url,
     settings_from_environment,
 )
+from resources.wms.files.adapter import FilesWms
+from resources.wms.files.opening import open_files
 from resources.wms.http import HttpWms
+from resources.wms.ongoing.adapter import OngoingWms
+from resources.wms.tryton.adapter import TrytonWms
 
 LOOK_SECONDS = 5.0
+
+Warehouse = HttpWms | TrytonWms | FilesWms | OngoingWms
 
 
 def settings() -> Settings:
@@ -49,13 +55,39 @@ def open_otto(config: Settings, model: OperatingModel) -> Generator[OttoClient]:
 
 
 @contextmanager
-def open_wms(config: Settings, model: OperatingModel) -> Generator[HttpWms]:
+def open_wms(config: Settings, model: OperatingModel) -> Generator[Warehouse]:
     """Open the warehouse adapter that WMS_ADAPTER names."""
-    client = HttpWms(config.wms_base_url, config.wms_api_key, model.http)
+    client = _warehouse(config, model)
     try:
         yield client
     finally:
         client.close()
+
+
+def _warehouse(config: Settings, model: OperatingModel) -> Warehouse:
+    match config.wms_adapter:
+        case "tryton":
+            return TrytonWms(config.wms_base_url, config.wms_api_key, model.http, model.wms.tryton)
+        case "files":
+            return open_files(
+                config.wms_base_url,
+                model.wms.files,
+                config.state_dir / "wms_files.sqlite",
+                secret=config.wms_api_key,
+                host_key=config.wms_host_key,
+                key_file=config.wms_key_file,
+                timeout_seconds=model.http.timeout_seconds,
+            )
+        case "ongoing":
+            return OngoingWms(
+                config.wms_base_url,
+                config.wms_api_key,
+                model.http,
+                model.wms.ongoing,
+                config.state_dir / "wms_ongoing.sqlite",
+            )
+        case _:
+            return HttpWms(config.wms_base_url, config.wms_api_key, model.http)
 
 
 def open_clock() -> Clock:
@@ -79,7 +111,7 @@ def otto_resource(_: dg.InitResourceContext) -> Generator[OttoClient]:
 
 
 @dg.resource(description="The warehouse, by the adapter that WMS_ADAPTER names.")
-def wms_resource(_: dg.InitResourceContext) -> Generator[HttpWms]:
+def wms_resource(_: dg.InitResourceContext) -> Generator[Warehouse]:
     """Open for a run, close after it."""
     config = settings()
     with open_wms(config, load_operating_model(config.operating_model_path)) as client:
@@ -87,7 +119,7 @@ def wms_resource(_: dg.InitResourceContext) -> Generator[HttpWms]:
 
 
 @dg.resource(description="The warehouse, for a quick look by a sensor.")
-def wms_look_resource(_: dg.InitResourceContext) -> Generator[HttpWms]:
+def wms_look_resource(_: dg.InitResourceContext) -> Generator[Warehouse]:
     """Open it with one short attempt per call: a sensor's tick may not take a minute."""
     config = settings()
     model = load_operating_model(config.operating_model_path)

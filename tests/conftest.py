@@ -19,8 +19,15 @@ import pytest
 from psycopg import sql
 
 from resources.operations.database import OperationsDatabase
+from tests.conformance import summary
 
 _TEMPLATE = "migrated_template"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell how many conformance cases each warehouse adapter passed."""
+    for line in summary.lines(terminalreporter.stats):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

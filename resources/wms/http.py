@@ -4,9 +4,7 @@ Belongs here: this contract's paths and its error answers, mapped to the port's 
 record means for OTTO does not belong here.
 """
 
-import random
 import time
-from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
@@ -16,6 +14,7 @@ import httpx
 import msgspec
 
 from resources.operating_model import Http
+from resources.wms.capabilities import Capabilities, Feature
 from resources.wms.port import (
     CancelResult,
     FulfilmentEvent,
@@ -23,17 +22,19 @@ from resources.wms.port import (
     Health,
     OrderSnapshot,
     OutboundOrder,
+    ReturnPage,
+    ReturnReceipt,
     StockChanges,
     StockLevel,
     StockPage,
     SubmitResult,
     WmsAuthError,
     WmsContractError,
-    WmsRejected,
     WmsRetryable,
-    WmsUnknownOutcome,
 )
+from resources.wms.transport import Transport
 
+CAPABILITIES = Capabilities(name="http", supports=frozenset(Feature))
 T = TypeVar("T")
 _BATCH = 100
 
@@ -56,6 +57,12 @@ class _EventsPage(msgspec.Struct, frozen=True):
     has_more: bool
 
 
+class _ReturnsPage(msgspec.Struct, frozen=True):
+    receipts: list[msgspec.Raw]
+    next_cursor: str
+    has_more: bool
+
+
 class _Levels(msgspec.Struct, frozen=True):
     levels: list[msgspec.Raw]
     next_page: str | None
@@ -74,24 +81,28 @@ class HttpWms:
         *,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._client = httpx.Client(
-            base_url=base_url,
-            headers={"Authorization": f"Bearer {api_key}"},
-            timeout=http.timeout_seconds,
+        self._transport = Transport(
+            base_url,
+            {"Authorization": f"Bearer {api_key}"},
+            http,
+            complaint=_complaint,
+            sleep=sleep,
         )
-        self._http = http
-        self._sleep = sleep
-        self.faults: Counter[str] = Counter()
+        self.faults = self._transport.faults
         """Transport faults met, kind to count."""
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self._transport.close()
+
+    def capabilities(self) -> Capabilities:
+        """The contract knows everything that the port asks for."""
+        return CAPABILITIES
 
     def health(self) -> Health:
         """Ask the WMS for its health; an unreachable one is an answer, not an exception."""
         try:
-            answer = self._call("GET", "/v1/health", repeatable=True)
+            answer = self._transport.call("GET", "/v1/health", repeatable=True)
         except (WmsRetryable, WmsAuthError) as error:
             return Health(ok=False, detail=str(error))
         return Health(ok=True, detail=f"version {_object(answer).get('version', 'unknown')}")
@@ -102,7 +113,7 @@ class HttpWms:
         for start in range(0, len(orders), _BATCH):
             chunk = orders[start : start + _BATCH]
             body = msgspec.json.encode({"orders": chunk})
-            answer = self._call("POST", "/v1/orders/batch", content=body)
+            answer = self._transport.call("POST", "/v1/orders/batch", content=body)
             results.extend(_decoded(answer, _Results).results)
         return results
 
@@ -112,41 +123,38 @@ class HttpWms:
         """Cancel an order or some of its lines."""
         body = msgspec.json.encode({"line_ids": line_ids, "reason": reason})
         path = f"/v1/orders/{quote(order_ref, safe='')}/cancellation"
-        return _decoded(self._call("POST", path, content=body), CancelResult)
+        return _decoded(self._transport.call("POST", path, content=body), CancelResult)
 
     def get_orders(self, order_refs: list[str]) -> list[OrderSnapshot]:
         """Snapshots of the known ones among `order_refs`."""
         found: list[OrderSnapshot] = []
         for start in range(0, len(order_refs), _BATCH):
             params = httpx.QueryParams({"ref": order_refs[start : start + _BATCH]})
-            answer = self._call("GET", "/v1/orders", params=params, repeatable=True)
+            answer = self._transport.call("GET", "/v1/orders", params=params, repeatable=True)
             found.extend(_snapshot(raw) for raw in _decoded(answer, _Orders).orders)
         return found
 
     def poll_fulfilment(self, cursor: str | None, limit: int = 200) -> FulfilmentPage:
         """One page of the event feed; an event that breaks the contract costs only itself."""
         params = httpx.QueryParams({"limit": limit} | ({"cursor": cursor} if cursor else {}))
-        answer = self._call("GET", "/v1/fulfilment-events", params=params, repeatable=True)
+        answer = self._transport.call(
+            "GET", "/v1/fulfilment-events", params=params, repeatable=True
+        )
         page = _decoded(answer, _EventsPage)
-        events: list[FulfilmentEvent] = []
-        unreadable: list[str] = []
-        for raw in page.events:
-            try:
-                events.append(msgspec.json.decode(raw, type=FulfilmentEvent))
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                unreadable.append(f"fulfilment event after cursor {cursor or 'start'}: {error}")
+        where = f"fulfilment event {{}} after cursor {cursor or 'start'}"
+        events, unreadable = _each(page.events, FulfilmentEvent, where)
         return FulfilmentPage(
-            events=tuple(events),
+            events=events,
             next_cursor=page.next_cursor,
             has_more=page.has_more,
-            unreadable=tuple(unreadable),
+            unreadable=unreadable,
         )
 
     def acknowledge(self, event_ids: list[str]) -> None:
         """Tell the WMS that these events are recorded."""
         if event_ids:
             body = msgspec.json.encode({"event_ids": event_ids})
-            self._call("POST", "/v1/acknowledgements", content=body, repeatable=True)
+            self._transport.call("POST", "/v1/acknowledgements", content=body, repeatable=True)
 
     def stock_snapshot(self, skus: list[str] | None, page: str | None = None) -> StockPage:
         """One page of levels; a level that breaks the contract costs only itself."""
@@ -154,121 +162,59 @@ class HttpWms:
             raise ValueError(f"{len(skus)} SKUs: ask for 1 to {_BATCH} at once, or None for all")
         wanted: dict[str, str | list[str]] = {} if skus is None else {"sku": skus}
         params = httpx.QueryParams(wanted | ({} if page is None else {"page": page}))
-        answer = self._call("GET", "/v1/stock", params=params, repeatable=True)
+        answer = self._transport.call("GET", "/v1/stock", params=params, repeatable=True)
         found = _decoded(answer, _Levels)
-        levels: list[StockLevel] = []
-        unreadable: list[str] = []
-        for number, raw in enumerate(found.levels, start=1):
-            try:
-                levels.append(msgspec.json.decode(raw, type=StockLevel))
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                unreadable.append(f"stock level {number} of page {page or 'first'}: {error}")
+        where = f"stock level {{}} of page {page or 'first'}"
+        levels, unreadable = _each(found.levels, StockLevel, where)
         return StockPage(
-            levels=tuple(levels),
+            levels=levels,
             next_page=found.next_page,
             snapshot_at=found.snapshot_at,
             complete=found.complete and skus is None and not unreadable,
-            unreadable=tuple(unreadable),
+            unreadable=unreadable,
         )
 
     def poll_stock_changes(self, cursor: str | None) -> StockChanges:
         """One page of the list of changed SKUs."""
         params = httpx.QueryParams({} if cursor is None else {"cursor": cursor})
-        answer = self._call("GET", "/v1/stock-changes", params=params, repeatable=True)
+        answer = self._transport.call("GET", "/v1/stock-changes", params=params, repeatable=True)
         return _decoded(answer, StockChanges)
 
-    def _call(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: httpx.QueryParams | None = None,
-        content: bytes | None = None,
-        repeatable: bool = False,
-    ) -> httpx.Response:
-        """Send; try again while that is certainly harmless, up to the configured attempts.
-
-        `repeatable` marks requests that change nothing, or for which a repeat changes nothing.
-        """
-        attempt = 1
-        while True:
-            try:
-                return self._send(method, path, params, content)
-            except WmsRetryable as error:
-                failure: WmsRetryable | WmsUnknownOutcome = error
-            except WmsUnknownOutcome as error:
-                if not repeatable:
-                    raise
-                failure = error
-            if attempt >= self._http.attempts:
-                raise WmsRetryable(f"{failure} (given up after {attempt} attempts)") from failure
-            told = failure.retry_after_s if isinstance(failure, WmsRetryable) else None
-            ceiling = min(
-                self._http.longest_backoff_seconds,
-                self._http.first_backoff_seconds * 2 ** (attempt - 1),
-            )
-            self._sleep(told if told is not None else random.uniform(0, ceiling))
-            attempt += 1
-
-    def _send(
-        self,
-        method: str,
-        path: str,
-        params: httpx.QueryParams | None,
-        content: bytes | None,
-    ) -> httpx.Response:
-        where = f"WMS {method} {path}"
-        headers = {"Content-Type": "application/json"} if content is not None else None
-        try:
-            answer = self._client.request(
-                method,
-                path,
-                params=params,
-                content=content,
-                headers=headers,
-            )
-        except httpx.ConnectError as error:
-            self.faults["connection_broken"] += 1
-            raise WmsRetryable(f"{where}: cannot connect; check WMS_BASE_URL") from error
-        except httpx.TimeoutException as error:
-            self.faults["timeout"] += 1
-            raise WmsUnknownOutcome(f"{where}: no answer in time") from error
-        except httpx.TransportError as error:
-            # A body that ends early breaks off inside httpx; the peer tells us which it was.
-            kind = "truncated" if "message body" in str(error) else "connection_broken"
-            self.faults[kind] += 1
-            raise WmsUnknownOutcome(f"{where}: connection broke ({kind})") from error
-        self._raise_for(answer, where)
-        return answer
-
-    def _raise_for(self, answer: httpx.Response, where: str) -> None:
-        status = answer.status_code
-        if status < 300:
-            return
-        code, message = _error_of(answer)
-        text = f"{where}: HTTP {status} {code}: {message}"
-        if status == 429:
-            self.faults["rate_limited"] += 1
-            raise WmsRetryable(text, retry_after_s=_retry_after(answer, self._http))
-        if status >= 500:
-            self.faults["server_error"] += 1
-            raise WmsUnknownOutcome(text)
-        if status in {401, 403}:
-            raise WmsAuthError(f"{text}; check WMS_API_KEY")
-        raise WmsRejected(text)
+    def poll_returns(self, cursor: str | None, limit: int = 200) -> ReturnPage:
+        """One page of return receipts; one that breaks the contract costs only itself."""
+        params = httpx.QueryParams({"limit": limit} | ({"cursor": cursor} if cursor else {}))
+        answer = self._transport.call("GET", "/v1/returns", params=params, repeatable=True)
+        page = _decoded(answer, _ReturnsPage)
+        where = f"return receipt {{}} after cursor {cursor or 'start'}"
+        receipts, unreadable = _each(page.receipts, ReturnReceipt, where)
+        return ReturnPage(
+            receipts=receipts,
+            next_cursor=page.next_cursor,
+            has_more=page.has_more,
+            unreadable=unreadable,
+        )
 
 
-def _retry_after(answer: httpx.Response, http: Http) -> float | None:
-    value = answer.headers.get("Retry-After", "")
-    return min(float(value), http.longest_backoff_seconds) if value.isdecimal() else None
-
-
-def _error_of(answer: httpx.Response) -> tuple[str, str]:
+def _complaint(answer: httpx.Response) -> str:
     try:
         error = msgspec.json.decode(answer.content)["error"]
-        return str(error["code"]), str(error["message"])
+        return f"{error['code']}: {error['message']}"
     except (msgspec.MsgspecError, KeyError, TypeError, UnicodeDecodeError):
-        return "unreadable", "the answer has no error object"
+        return "unreadable: the answer has no error object"
+
+
+def _each(
+    records: list[msgspec.Raw], kind: type[T], where: str
+) -> tuple[tuple[T, ...], tuple[str, ...]]:
+    """Read records one by one; `where` names a record that cannot be read by its number."""
+    found: list[T] = []
+    unreadable: list[str] = []
+    for number, raw in enumerate(records, start=1):
+        try:
+            found.append(msgspec.json.decode(raw, type=kind))
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            unreadable.append(f"{where.format(number)}: {error}")
+    return tuple(found), tuple(unreadable)
 
 
 def _snapshot(raw: msgspec.Raw) -> OrderSnapshot:

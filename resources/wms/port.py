@@ -8,11 +8,14 @@ Does not belong here: any vendor's wording, HTTP, files or retries (adapters), a
 about what a record means for OTTO (`assets`).
 """
 
+from collections import Counter
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Protocol
 
 import msgspec
+
+from resources.wms.capabilities import Capabilities
 
 
 class SubmitOutcome(StrEnum):
@@ -278,9 +281,9 @@ class Disposition(StrEnum):
 class ReturnedLine(msgspec.Struct, frozen=True, kw_only=True):
     """Returned units of one SKU in one condition; `line_id` where the warehouse knows the unit."""
 
-    sku: str
+    sku: Annotated[str, msgspec.Meta(min_length=1)]
     """The warehouse's SKU."""
-    quantity: int
+    quantity: Annotated[int, msgspec.Meta(ge=1, le=1000)]
     condition: Condition
     disposition: Disposition
     line_id: str | None = None
@@ -295,9 +298,9 @@ class ReturnReceipt(msgspec.Struct, frozen=True, kw_only=True):
     A blind return has no `order_ref`: nobody knows yet whose it is.
     """
 
-    receipt_id: str
-    received_at: datetime
-    lines: tuple[ReturnedLine, ...]
+    receipt_id: Annotated[str, msgspec.Meta(min_length=1)]
+    received_at: _Moment
+    lines: Annotated[tuple[ReturnedLine, ...], msgspec.Meta(min_length=1)]
     order_ref: str | None = None
     return_tracking_number: str | None = None
 
@@ -349,6 +352,13 @@ class WmsContractError(WmsError):
 
 class WmsPort(Protocol):
     """What any warehouse adapter offers. Every method may raise a `WmsError`."""
+
+    faults: Counter[str]
+    """Transport faults met, kind to count."""
+
+    def capabilities(self) -> Capabilities:
+        """What this adapter can do; it asks nobody."""
+        ...
 
     def health(self) -> Health:
         """Whether the WMS is reachable with this key."""
