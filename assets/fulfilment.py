@@ -80,9 +80,9 @@ class LaneConfig(dg.Config):
             owners=["team:operations"],
             tags={"system": "otto"},
             description=(
-                "Units that the warehouse will not ship (cancelled there, or short with no "
-                "backorder), cancelled at OTTO item by item. OTTO acts later; an order read "
-                "confirms it."
+                "Units that the warehouse will not ship (cancelled there, not found, or awaited no "
+                "longer), cancelled at OTTO item by item. OTTO acts later; an order read confirms "
+                "it."
             ),
         ),
     ],
@@ -114,6 +114,7 @@ def fulfilment(
         read.counts.update(report.events)
         told.counts.update(_prefixed("shipments", report.shipments))
         told.counts.update(_prefixed("cancellations", report.cancellations))
+        told.counts.update(_prefixed("quantities", report.stock.quantities))
     context.log.info("%s round(s), %s event(s)", report.rounds, report.events.total())
     yield _result(EVENTS, {"events": report.events.total(), **report.events})
     yield _result(PARCELS, _prefixed("parcels", report.parcels))

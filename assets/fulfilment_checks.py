@@ -10,14 +10,16 @@ from typing import Any
 
 import dagster as dg
 
-from assets import fast_lane
+from assets import fast_lane, short_picks
 from assets.fulfilment import CANCELLATIONS, EVENTS, PARCELS, SHIPMENTS
-from assets.outbound import otto_cancellation, otto_shipment
+from assets.outbound import otto_shipment
 from assets.outbox_report import outbox_rows
 from assets.parcel_gate import refused_rows, warned_rows
 from assets.reporting import check_result
 from assets.rules.shipment_gate import GATE_RULES
+from assets.rules.short_picks import Step
 from resources.clock import Clock
+from resources.operating_model import OperatingModel
 from resources.operations import quarantine
 from resources.operations.database import OperationsDatabase
 
@@ -34,7 +36,12 @@ _CONFIRMED = dg.AssetCheckSpec(
 _CANCELLED = dg.AssetCheckSpec(
     "cancellations_accepted_by_otto",
     asset=CANCELLATIONS,
-    description="OTTO carries out every cancellation of a unit that the warehouse gave up.",
+    description="Every unit that is given up could be stopped or cancelled on both sides.",
+)
+_SHORTS = dg.AssetCheckSpec(
+    "short_picks_open",
+    asset=CANCELLATIONS,
+    description="Every unit that came up short is shipped or cancelled by its ship-by time.",
 )
 _GATE = [
     dg.AssetCheckSpec(name, asset=PARCELS, description=f"Tracking gate: {meaning}.")
@@ -46,9 +53,12 @@ _GATE = [
 NEWS_FOR = timedelta(days=3)
 
 
-@dg.multi_asset_check(name="fulfilment_checks", specs=[_READABLE, *_GATE, _CONFIRMED, _CANCELLED])
+@dg.multi_asset_check(
+    name="fulfilment_checks", specs=[_READABLE, *_GATE, _CONFIRMED, _CANCELLED, _SHORTS]
+)
 def fulfilment_checks(
     operations: dg.ResourceParam[OperationsDatabase],
+    model: dg.ResourceParam[OperatingModel],
     clock: dg.ResourceParam[Clock],
 ) -> Iterator[dg.AssetCheckResult]:
     """Judge each rule by all that waits now, not only by the rows of one run."""
@@ -78,8 +88,15 @@ def fulfilment_checks(
     )
     yield check_result(
         _CANCELLED,
-        failing=outbox_rows(operations, otto_cancellation.KIND),
+        failing=[row for kind in short_picks.KINDS for row in outbox_rows(operations, kind)],
         remedy="Cancel the item in OTTO Partner Connect, then: otto-pipelines errors retry",
+    )
+    shorts = short_picks.open_rows(operations, model.short_pick, clock.now())
+    yield check_result(
+        _SHORTS,
+        failing=[row for row in shorts if row["overdue"]],
+        warned=[row for row in shorts if row["next_step"] == Step.PERSON],
+        remedy="Let the warehouse ship it at once, or cancel it in OTTO Partner Connect.",
     )
 
 

@@ -16,9 +16,11 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import httpx
@@ -35,6 +37,7 @@ _MODEL = {
         "reconciliation_cron": "0 0 1 1 *",
     },
 }
+_NEVER = dict.fromkeys(("snapshot_cron", "full_push_cron", "read_back_cron"), "0 0 1 1 *")
 _PORTS = {"otto_pipelines": 14801, "empty": 14802}
 
 
@@ -54,21 +57,31 @@ def main() -> None:
 class Bench:
     """The daemon, the two locations and the sandbox of one benchmark."""
 
-    def __init__(self, folder: Path, stack: ExitStack, history: int, linger: float) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        stack: ExitStack,
+        history: int,
+        linger: float,
+        further_flags: Sequence[str] = (),
+    ) -> None:
         shared = credentials()
         start = datetime.now(UTC) - timedelta(days=3)
         flags = ["--orders", str(history), "--days", "2", "--start", start.isoformat()]
-        flags += ["--speed", "1000000", "--transport-fault-rate", "0"]
+        flags += ["--speed", "1000000", "--transport-fault-rate", "0", *further_flags]
         sandbox, addresses = start_sandbox(flags, shared, folder / "sandbox.log")
         stack.callback(_stop, sandbox)
-        model = {"automation": {**_MODEL["automation"], "linger_seconds": linger}}
-        self._place = prepare(folder, addresses, shared, model)
+        model = {
+            "automation": {**_MODEL["automation"], "linger_seconds": linger},
+            "availability": _NEVER,
+        }
+        self.place = prepare(folder, addresses, shared, model)
         self._trigger = folder / "trigger"
-        os.environ.update(self._place.environment, BENCHMARK_TRIGGER=str(self._trigger))
-        self._world = httpx.Client(base_url=f"{addresses['otto']}/_sandbox", timeout=60)
+        os.environ.update(self.place.environment, BENCHMARK_TRIGGER=str(self._trigger))
+        self.world = httpx.Client(base_url=f"{addresses['otto']}/_sandbox", timeout=60)
         self._dagster(folder, stack)
         self._instance = stack.enter_context(dg.DagsterInstance.get())
-        self._database = OperationsDatabase(self._place.operations_url)
+        self.database = OperationsDatabase(self.place.operations_url)
 
     def _dagster(self, folder: Path, stack: ExitStack) -> None:
         command = str(Path(sys.executable).with_name("dagster"))
@@ -112,7 +125,7 @@ class Bench:
 
     def run(self, trials: int, busy: bool) -> None:
         """Alternate both kinds of trial."""
-        orders = self._orders(trials)
+        orders = self.orders([{"lines": 2}] * trials)
         stop = threading.Event()
         load = threading.Thread(target=self._load, args=(stop,), daemon=True)
         if busy:
@@ -123,24 +136,23 @@ class Bench:
             time.sleep(random.uniform(0.5, 6.0))
             empty.append(self._empty())
             time.sleep(random.uniform(0.5, 6.0))
-            ours.append(self._dispatch(order))
+            ours.append(self.dispatch(order))
             print(f"{number:3} empty {empty[-1]:6.2f} s   ours {ours[-1]:6.2f} s", flush=True)
         stop.set()
         if busy:
             load.join()
         _report(empty, ours, busy)
 
-    def _orders(self, count: int) -> list[str]:
+    def orders(self, wanted: Sequence[dict[str, Any]]) -> list[str]:
         """Create orders and have the warehouse take them; wait until its news are worked off."""
         made = [
-            self._world.post("/orders", json={"lines": 2}).raise_for_status().json()
-            for _ in range(count)
+            self.world.post("/orders", json=order).raise_for_status().json() for order in wanted
         ]
         command = str(Path(sys.executable).with_name("otto-pipelines"))
         subprocess.run([command, "sync", "orders"], check=True, stdout=subprocess.DEVNULL)
         quiet_since = time.monotonic()
         while time.monotonic() - quiet_since < 20:
-            if self._active("fast_lane"):
+            if self._active("fast_lane") or self._active("stock_lane"):
                 quiet_since = time.monotonic()
             time.sleep(0.5)
         return [order["sales_order_id"] for order in made]
@@ -159,16 +171,17 @@ class Bench:
                     return record.end_time - requested
             time.sleep(0.2)
 
-    def _dispatch(self, sales_order_id: str) -> float:
+    def dispatch(self, sales_order_id: str) -> float:
+        """Dispatch an order; seconds until OTTO has all of its parcels."""
         body = {"sales_order_id": sales_order_id}
         before = time.time()
         numbers = set(
-            self._world.post("/warehouse/dispatch", json=body)
+            self.world.post("/warehouse/dispatch", json=body)
             .raise_for_status()
             .json()["tracking_numbers"]
         )
         while True:
-            sent = self._world.get("/sent-shipments").raise_for_status().json()
+            sent = self.world.get("/sent-shipments").raise_for_status().json()
             accepted = [s["accepted_at"] for s in sent if s["tracking_number"] in numbers]
             if len(accepted) == len(numbers):
                 return max(accepted) - before
@@ -198,10 +211,12 @@ class Bench:
             )
 
 
-def _report(empty: list[float], ours: list[float], busy: bool) -> None:
-    def p95(values: list[float]) -> float:
-        return statistics.quantiles(values, n=20, method="inclusive")[18]
+def p95(values: list[float]) -> float:
+    """The 95th percentile."""
+    return statistics.quantiles(values, n=20, method="inclusive")[18]
 
+
+def _report(empty: list[float], ours: list[float], busy: bool) -> None:
     print(f"\ntrials {len(ours)}, {'busy' if busy else 'idle'}")
     for name, values in (("empty job", empty), ("dispatch to OTTO", ours)):
         print(f"{name:>18}: median {statistics.median(values):.2f} s, p95 {p95(values):.2f} s")

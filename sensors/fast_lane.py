@@ -5,7 +5,6 @@ five seconds; this one keeps looking inside its tick, so a dispatch is seen with
 The work itself is done by the run.
 """
 
-import time
 from datetime import timedelta
 
 import dagster as dg
@@ -13,8 +12,9 @@ import dagster as dg
 from resources.operating_model import Automation
 from resources.operations import watermarks
 from resources.operations.database import OperationsDatabase
-from resources.wms.port import WmsError, WmsPort
+from resources.wms.port import WmsPort
 from sensors.lanes import fast_lane
+from sensors.looking import look_for
 from sensors.runs import failed_recently, is_active
 
 # Below the 60 s that Dagster allows one evaluation.
@@ -44,14 +44,16 @@ def build_fast_lane(automation: Automation) -> dg.SensorDefinition:
     ) -> dg.RunRequest | dg.SkipReason:
         if failed_recently(context.instance, fast_lane.name, PAUSE_AFTER_FAILURE):
             return dg.SkipReason("the last run of the fast lane failed; it is tried again soon")
-        until = time.monotonic() + LOOK_SECONDS
-        while True:
+
+        def found() -> bool:
             idle = not is_active(context.instance, fast_lane.name)
-            if idle and _has_news(wms_look, operations):
-                return dg.RunRequest(run_config=_lingering(automation.linger_seconds))
-            if time.monotonic() > until:
-                return dg.SkipReason("no news from the warehouse")
-            time.sleep(PAUSE_SECONDS)
+            return idle and _has_news(wms_look, operations)
+
+        if not look_for(
+            "the warehouse", found, look_seconds=LOOK_SECONDS, pause_seconds=PAUSE_SECONDS
+        ):
+            return dg.SkipReason("no news from the warehouse")
+        return dg.RunRequest(run_config=_lingering(automation.linger_seconds))
 
     return warehouse_news
 
@@ -63,8 +65,5 @@ def _lingering(seconds: float) -> dg.RunConfig:
 def _has_news(wms: WmsPort, operations: OperationsDatabase) -> bool:
     with operations.read() as conn:
         cursor = watermarks.get(conn, "wms_fulfilment")
-    try:
-        page = wms.poll_fulfilment(cursor, limit=1)
-    except WmsError as error:
-        raise dg.Failure(f"cannot look for news of the warehouse: {error}") from error
+    page = wms.poll_fulfilment(cursor, limit=1)
     return bool(page.events or page.unreadable)

@@ -1,13 +1,17 @@
 """Jobs and their lanes: which assets run together, and who may never wait for whom.
 
-The lane is a run tag; `deploy/dagster.yaml` limits each lane. `fast` carries dispatches to OTTO and
-is never behind `bulk` (reconciliation, backfills). What an asset does stands in `assets`.
+The lane is a run tag; `deploy/dagster.yaml` limits each lane. `fast` carries dispatches and
+short-picks to OTTO, `stock` what moves; neither is ever behind `bulk` (reconciliation, full pushes,
+backfills). What an asset does stands in `assets`.
 """
 
 import dagster as dg
 
+from assets.stock import StockConfig, Task
+
 LANE_TAG = "otto_pipelines/lane"
 FAST = {LANE_TAG: "fast", "dagster/priority": "10"}
+STOCK = {LANE_TAG: "stock", "dagster/priority": "5"}
 BULK = {LANE_TAG: "bulk", "dagster/priority": "-10"}
 
 sync_orders = dg.define_asset_job(
@@ -45,12 +49,111 @@ check_shipments = dg.define_asset_job(
     description="Judge parcels and shipments by their rules.",
 )
 
+_STOCK = dg.AssetSelection.assets("wms_stock", "available_to_sell", "otto_availability")
+
+
+def stock_task(task: Task, linger_seconds: float = 0.0) -> dg.RunConfig:
+    """What a run of the flow of stock is to do."""
+    config = StockConfig(task=task, linger_seconds=linger_seconds)
+    return dg.RunConfig(ops={"stock": config})
+
+
+sync_stock = dg.define_asset_job(
+    "sync_stock",
+    selection=_STOCK,
+    config=stock_task("all"),
+    description=(
+        "Take the WMS's whole stock list and send OTTO what changed, or only the SKUs named in the "
+        "launchpad; confirm_drop takes over a list that the mass-drop guard stopped."
+    ),
+)
+
+stock_lane = dg.define_asset_job(
+    "stock_lane",
+    selection=_STOCK.without_checks(),
+    config=stock_task("changes"),
+    tags=STOCK,
+    description="Follow the WMS's stock changes and OTTO's sales; stays for further news.",
+)
+
+push_all_stock = dg.define_asset_job(
+    "push_all_stock",
+    selection=_STOCK,
+    config=stock_task("push"),
+    tags=BULK,
+    description="Take the WMS's whole stock list and send every figure, changed or not.",
+)
+
+read_back_stock = dg.define_asset_job(
+    "read_back_stock",
+    selection=_STOCK,
+    config=stock_task("read_back"),
+    tags=BULK,
+    description="Compare what OTTO shows with what it accepted, and send again what differs.",
+)
+
+check_stock = dg.define_asset_job(
+    "check_stock",
+    selection=_STOCK - _STOCK.without_checks(),
+    description="Judge stock, figures and quantities by their checks.",
+)
+
+_DECISIONS = dg.AssetSelection.assets("return_decisions", "otto_return_decisions")
+
+sync_returns = dg.define_asset_job(
+    "sync_returns",
+    selection=dg.AssetSelection.assets("otto_returns", "otto_return_shipments", "wms_returns")
+    | _DECISIONS,
+    description="Read returns of OTTO and of the warehouse, decide on them, tell OTTO.",
+)
+
+decide_returns = dg.define_asset_job(
+    "decide_returns",
+    selection=_DECISIONS,
+    description=(
+        "Decide on returned units and tell OTTO: by the rules, and by_person what persons give in "
+        "the launchpad. An acceptance is final and refunds at once."
+    ),
+)
+
+_REDUCTIONS = dg.AssetSelection.assets("otto_price_reduction_requests", "otto_price_reductions")
+
+sync_receipts = dg.define_asset_job(
+    "sync_receipts",
+    selection=dg.AssetSelection.assets("otto_receipts", "settled_discounts") | _REDUCTIONS,
+    tags=BULK,
+    description="Read receipts and price reductions, and settle discounts by what was charged.",
+)
+
+reduce_prices = dg.define_asset_job(
+    "reduce_prices",
+    selection=_REDUCTIONS,
+    description=(
+        "Ask OTTO for price reductions: those given in the launchpad, and those that are due "
+        "again; then read what became of them."
+    ),
+)
+
+sync_prices = dg.define_asset_job(
+    "sync_prices",
+    selection=dg.AssetSelection.assets("otto_products"),
+    tags=BULK,
+    description="Read prices and states of all products, and judge them.",
+)
+
 reconcile = dg.define_asset_job(
     "reconcile",
     selection=dg.AssetSelection.assets("wms_order_audit")
     | dg.AssetSelection.groups("reconciliation"),
     tags=BULK,
     description="Compare both systems and publish the finance file.",
+)
+
+close_period = dg.define_asset_job(
+    "close_period",
+    selection=dg.AssetSelection.groups("closing"),
+    tags=BULK,
+    description="Close a day or month; started by a person, who names the period.",
 )
 
 erase_personal_data = dg.define_asset_job(
@@ -66,6 +169,17 @@ JOBS = (
     sync_shipments,
     fast_lane,
     check_shipments,
+    sync_stock,
+    stock_lane,
+    push_all_stock,
+    read_back_stock,
+    check_stock,
+    sync_returns,
+    decide_returns,
+    sync_receipts,
+    reduce_prices,
+    sync_prices,
     reconcile,
+    close_period,
     erase_personal_data,
 )

@@ -3,16 +3,121 @@
 import dagster as dg
 
 from assets.partitions import order_days
-from resources.operating_model import Automation
-from sensors.lanes import erase_personal_data, fast_lane, reconcile, sync_orders, sync_shipments
+from resources.operating_model import Automation, AvailabilityPolicy
+from sensors.lanes import (
+    erase_personal_data,
+    fast_lane,
+    push_all_stock,
+    read_back_stock,
+    reconcile,
+    sync_orders,
+    sync_prices,
+    sync_receipts,
+    sync_returns,
+    sync_shipments,
+    sync_stock,
+)
 from sensors.runs import is_active
+
+
+def build_stock_schedules(
+    automation: Automation, availability: AvailabilityPolicy
+) -> list[dg.ScheduleDefinition]:
+    """Build those of stock: the whole list, the full push, reading back."""
+    return [
+        _unless_active(
+            "stock",
+            sync_stock.name,
+            availability.snapshot_cron,
+            automation,
+            "Take the WMS's whole stock list: levels stay fresh, lost changes are found.",
+        ),
+        _unless_active(
+            "stock_full_push",
+            push_all_stock.name,
+            availability.full_push_cron,
+            automation,
+            "Send every figure, changed or not.",
+        ),
+        _unless_active(
+            "stock_read_back",
+            read_back_stock.name,
+            availability.read_back_cron,
+            automation,
+            "Compare what OTTO shows with what it accepted from us.",
+        ),
+    ]
+
+
+def build_money_schedules(automation: Automation) -> list[dg.ScheduleDefinition]:
+    """Build those of returns, receipts and prices."""
+
+    @dg.schedule(
+        name="receipts",
+        job=sync_receipts,
+        cron_schedule=automation.receipts_cron,
+        execution_timezone="Europe/Berlin",
+        default_status=_status(automation),
+        description="Read receipts since the last time, price reductions, open discounts.",
+    )
+    def receipts(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        if is_active(context.instance, sync_receipts.name):
+            return dg.SkipReason("the last run of sync_receipts is still under way")
+        return dg.RunRequest(
+            partition_key=order_days.get_last_partition_key(),
+            run_config=dg.RunConfig(ops={"otto_receipts": {"config": {"mode": "changes"}}}),
+        )
+
+    return [
+        _unless_active(
+            "returns",
+            sync_returns.name,
+            automation.returns_cron,
+            automation,
+            "Read returns of both sides, decide on them, tell OTTO.",
+        ),
+        receipts,
+        _unless_active(
+            "prices",
+            sync_prices.name,
+            automation.prices_cron,
+            automation,
+            "Read prices and states of all products.",
+        ),
+    ]
+
+
+def _unless_active(
+    name: str,
+    job_name: str,
+    cron: str,
+    automation: Automation,
+    description: str,
+) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=name,
+        job_name=job_name,
+        cron_schedule=cron,
+        execution_timezone="Europe/Berlin",
+        default_status=_status(automation),
+        description=description,
+    )
+    def request(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        if is_active(context.instance, job_name):
+            return dg.SkipReason(f"the last run of {job_name} is still under way")
+        return dg.RunRequest()
+
+    return request
+
+
+def _status(automation: Automation) -> dg.DefaultScheduleStatus:
+    running = automation.enabled
+    return dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED
 
 
 def build_schedules(automation: Automation) -> list[dg.ScheduleDefinition]:
     """Build the schedules, running or stopped as the operating model says."""
-    status = (
-        dg.DefaultScheduleStatus.RUNNING if automation.enabled else dg.DefaultScheduleStatus.STOPPED
-    )
+    status = _status(automation)
 
     @dg.schedule(
         name="orders",

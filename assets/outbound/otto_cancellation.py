@@ -1,17 +1,20 @@
 """Cancellations at OTTO: outbox kind `otto_cancellation`, business key = order and position item.
 
-Belongs here: units that the warehouse will certainly not ship (cancelled there, or short with no
-backorder) while OTTO still waits for them. OTTO answers 202 and acts later, so a row is confirmed
-only when an order read shows the cancellation.
+Belongs here: units that the warehouse will certainly not ship while OTTO still waits for them.
+Which ones those are is decided in `assets.rules.short_picks`. OTTO answers 202 and acts later, so a
+row is confirmed only when an order read shows the cancellation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from assets.outbound.delivery import Accepted, Confirmed, Outcome, Refused, Retry, Unknown
-from resources.operations import pending
+import sqlalchemy as sa
+
+from assets.outbound.delivery import Accepted, Confirmed, Dropped, Outcome, Refused, Retry, Unknown
 from resources.operations.database import OperationsDatabase
 from resources.operations.outbox import Message, enqueue
+from resources.operations.schema import wms_order_lines
+from resources.operations.short_picks import OpenShort
 from resources.otto.client import OttoClient
 from resources.otto.errors import OttoPermanent, OttoTransient, OttoUnknownOutcome
 
@@ -19,21 +22,20 @@ KIND = "otto_cancellation"
 _PRIORITY = 10
 
 
-def enqueue_cancellations(db: OperationsDatabase, now: datetime) -> int:
-    """Put items that the warehouse gave up and OTTO still expects into the outbox."""
-    created = 0
-    with db.write() as conn:
-        for sales_order_id, item_id in pending.items_given_up_by_wms(conn, KIND):
-            created += enqueue(
-                conn,
-                kind=KIND,
-                business_key=f"{sales_order_id}:{item_id}",
-                order_ref=sales_order_id,
-                payload={"position_item_id": item_id},
-                priority=_PRIORITY,
-                now=now,
-            )
-    return created
+def enqueue_cancellations(conn: sa.Connection, shorts: Iterable[OpenShort], now: datetime) -> int:
+    """Put units that will not ship into the outbox; returns how many were new."""
+    return sum(
+        enqueue(
+            conn,
+            kind=KIND,
+            business_key=short.key,
+            order_ref=short.sales_order_id,
+            payload={"position_item_id": short.position_item_id},
+            priority=_PRIORITY,
+            now=now,
+        )
+        for short in shorts
+    )
 
 
 class OttoCancellationHandler:
@@ -43,7 +45,8 @@ class OttoCancellationHandler:
     # One call each, with its retries, has to end within the lease.
     batch_size = 1
 
-    def __init__(self, otto: OttoClient) -> None:
+    def __init__(self, db: OperationsDatabase, otto: OttoClient) -> None:
+        self._db = db
         self._otto = otto
 
     def settle(self, message: Message) -> Outcome | None:
@@ -61,13 +64,15 @@ class OttoCancellationHandler:
         )
         if status.startswith("CANCELLED"):
             return Confirmed({"status": status})
-        if status != "PROCESSABLE":
-            return Refused(f"OTTO says {status}: only a PROCESSABLE item can be cancelled")
-        return None
+        if status == "PROCESSABLE":
+            return None
+        return self._shipped_after_all(message) or Refused(
+            f"OTTO says {status}: only a PROCESSABLE item can be cancelled"
+        )
 
     def send(self, messages: Sequence[Message]) -> list[Outcome]:
-        """Ask for each cancellation."""
-        return [self._cancel(message) for message in messages]
+        """Ask for each cancellation, unless the unit has left meanwhile."""
+        return [self._shipped_after_all(message) or self._cancel(message) for message in messages]
 
     def _cancel(self, message: Message) -> Outcome:
         try:
@@ -81,3 +86,15 @@ class OttoCancellationHandler:
         except OttoPermanent as error:
             return self.settle(message) or Refused(str(error))
         return Accepted()
+
+    def _shipped_after_all(self, message: Message) -> Dropped | None:
+        line = wms_order_lines.c
+        query = sa.select(line.state).where(
+            line.order_ref == message.order_ref,
+            line.line_id == message.payload["position_item_id"],
+        )
+        with self._db.read() as conn:
+            state = conn.scalar(query)
+        if state != "SHIPPED":
+            return None
+        return Dropped("the warehouse shipped the unit after all")

@@ -1,7 +1,8 @@
 """Cancellations at the warehouse: outbox kind `wms_cancellation`, business key = order and line.
 
-Belongs here: lines that the warehouse still works on although OTTO cancelled their item. The other
-direction stands in `assets.outbound.otto_cancellation`.
+Belongs here: lines that the warehouse still works on although OTTO cancelled their item, and how
+lines are cancelled at all. Units that are to follow and are awaited no more stand in
+`assets.outbound.wms_backorder`, the other direction in `assets.outbound.otto_cancellation`.
 """
 
 from collections import defaultdict
@@ -25,6 +26,8 @@ from resources.wms.port import (
 KIND = "wms_cancellation"
 # Smaller leaves first: a cancellation must overtake the pick.
 _PRIORITY = 10
+
+Answer = CancelResult | Retry | Unknown | Refused
 
 
 def enqueue_cancellations(db: OperationsDatabase, now: datetime) -> int:
@@ -59,27 +62,31 @@ class WmsCancellationHandler:
 
     def send(self, messages: Sequence[Message]) -> list[Outcome]:
         """One call per order with all its lines."""
-        lines: dict[str, list[str]] = defaultdict(list)
-        for message in messages:
-            lines[message.order_ref].append(message.payload["line_id"])
-        answers = {ref: self._cancel(ref, tuple(ids)) for ref, ids in lines.items()}
+        answers = cancel_lines(self._wms, messages, "cancelled at OTTO")
         return [
-            answer if isinstance(answer, Retry | Unknown | Refused) else _outcome(message, answer)
-            for message in messages
-            for answer in [answers[message.order_ref]]
+            _outcome(message, answer) if isinstance(answer, CancelResult) else answer
+            for message, answer in zip(messages, answers, strict=True)
         ]
 
-    def _cancel(
-        self, order_ref: str, line_ids: tuple[str, ...]
-    ) -> CancelResult | Retry | Unknown | Refused:
-        try:
-            return self._wms.cancel_order(order_ref, line_ids, "cancelled at OTTO")
-        except WmsRetryable as error:
-            return Retry(str(error), error.retry_after_s)
-        except (WmsUnknownOutcome, WmsContractError) as error:
-            return Unknown(str(error))
-        except WmsRejected as error:
-            return Refused(str(error))
+
+def cancel_lines(wms: WmsPort, messages: Sequence[Message], reason: str) -> list[Answer]:
+    """Cancel the line of each message, one call per order; its order's answer for each message."""
+    lines: dict[str, list[str]] = defaultdict(list)
+    for message in messages:
+        lines[message.order_ref].append(message.payload["line_id"])
+    answers = {ref: _cancel(wms, ref, tuple(ids), reason) for ref, ids in lines.items()}
+    return [answers[message.order_ref] for message in messages]
+
+
+def _cancel(wms: WmsPort, order_ref: str, line_ids: tuple[str, ...], reason: str) -> Answer:
+    try:
+        return wms.cancel_order(order_ref, line_ids, reason)
+    except WmsRetryable as error:
+        return Retry(str(error), error.retry_after_s)
+    except (WmsUnknownOutcome, WmsContractError) as error:
+        return Unknown(str(error))
+    except WmsRejected as error:
+        return Refused(str(error))
 
 
 def _outcome(message: Message, answer: CancelResult) -> Outcome:

@@ -22,8 +22,9 @@ LARGEST_QUANTITY = 999_999_999
 class Figure:
     """A figure and its terms, in units, in the order in which they apply.
 
-    `sellable` is what the WMS has promised to nobody, over all `locations`; `otto_open` what OTTO
-    sold of it and the WMS does not count yet; `safety_stock` what is held back, at the locations
+    `sellable` is what the WMS has promised to nobody, over all `locations`; `doubtful` what of it
+    no level newer than the SKU's last short-pick confirms; `otto_open` what OTTO sold of it and the
+    WMS does not count yet; `safety_stock` what is held back, at the locations
     and for the SKU. `remaining` is the rest, not below 0; `share` is `percentage` of it; `capped`
     is the share within `cap`; `quantity` is 0 where that is less than `floor`. `oversold` units are
     promised and not there. `as_of` is the oldest level's moment; None where the WMS told of none.
@@ -32,6 +33,7 @@ class Figure:
     sku: str
     locations: int
     sellable: int
+    doubtful: int
     otto_open: int
     safety_stock: int
     remaining: int
@@ -81,7 +83,11 @@ class SkuCollision:
 
 
 def available_to_sell(
-    sku: str, levels: Sequence[StockLevel], policy: AvailabilityPolicy, otto_open: int
+    sku: str,
+    levels: Sequence[StockLevel],
+    policy: AvailabilityPolicy,
+    otto_open: int,
+    short_at: datetime | None = None,
 ) -> Figure:
     """Compute the figure of OTTO's `sku`.
 
@@ -90,6 +96,8 @@ def available_to_sell(
         levels: its levels at the WMS, one per location; they add up, in any order.
         policy: of the operating model.
         otto_open: units that OTTO sold and the levels do not show as reserved.
+        short_at: the SKU's last short-pick. A level that is not newer offers nothing: where one
+            unit was not found, the others may be missing, too. None: each level is believed.
 
     Raises:
         ValueError: `otto_open` is negative.
@@ -98,18 +106,22 @@ def available_to_sell(
         raise ValueError(f"SKU {sku!r}: {otto_open} open units; units cannot be negative")
     safety = policy.safety_stock
     sellable = sum(level.free for level in levels)
+    doubtful = sum(
+        max(0, level.free) for level in levels if short_at is not None and level.as_of <= short_at
+    )
     # A location holds back its own units only; it takes none from another.
     at_locations = sum(
         min(safety.per_location.get(level.location, 0), max(0, level.free)) for level in levels
     )
     safety_stock = at_locations + safety.per_sku.get(sku, safety.default)
-    remaining = max(0, sellable - otto_open - safety_stock)
+    remaining = max(0, sellable - doubtful - otto_open - safety_stock)
     share = remaining * policy.percentage // 100
     capped = min(share, LARGEST_QUANTITY if policy.cap is None else policy.cap)
     return Figure(
         sku=sku,
         locations=len(levels),
         sellable=sellable,
+        doubtful=doubtful,
         otto_open=otto_open,
         safety_stock=safety_stock,
         remaining=remaining,
@@ -204,6 +216,11 @@ def rank_of(quantity: int, units_sold: int) -> int:
     return quantity * 1000 // (units_sold + 1)
 
 
+def plain_sku(sku: str) -> str:
+    """Read a SKU as a person would: capitals and blanks around it make no other article."""
+    return sku.strip().casefold()
+
+
 def _shared_articles(otto_skus: Collection[str], sku_map: Mapping[str, str]) -> list[SkuCollision]:
     by_article: dict[str, list[str]] = {}
     for sku in sorted(set(otto_skus)):
@@ -225,10 +242,10 @@ def _similar(
 ) -> list[SkuCollision]:
     spellings: dict[str, list[str]] = {}
     for article in sorted(set(wms_skus)):
-        spellings.setdefault(_plain(article), []).append(article)
+        spellings.setdefault(plain_sku(article), []).append(article)
     collisions = []
     for sku in sorted(set(otto_skus) - sku_map.keys()):
-        matches = spellings.get(_plain(sku), [])
+        matches = spellings.get(plain_sku(sku), [])
         if len(matches) > 1:
             reason = (
                 f"SKU {sku!r} of OTTO matches {_listed(matches)} of the WMS: name the right one in "
@@ -236,10 +253,6 @@ def _similar(
             )
             collisions.append(SkuCollision((sku,), tuple(matches), reason))
     return collisions
-
-
-def _plain(sku: str) -> str:
-    return sku.strip().casefold()
 
 
 def _listed(skus: Sequence[str]) -> str:

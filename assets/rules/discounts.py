@@ -7,7 +7,7 @@ counts, and an order on which they differ is marked, because only the receipt ca
 Belongs here: the spreading and both readings. Storing, refusing and reporting do not belong here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -93,6 +93,72 @@ def spread_discounts(
             for item, share, off in zip(items, shares, taken, strict=True)
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Which reading receipts bear out; shares only where it is exactly one.
+
+    `both`: what the receipts charge so far fits both readings. `none`: it fits neither, so the
+    receipt or the order is wrong and a person must look.
+    """
+
+    holds: Literal["included", "on_top", "both", "none"]
+    shares: tuple[ItemShare, ...] = ()
+
+
+def settle(
+    items: Sequence[PricedItem],
+    discounts: Sequence[OrderDiscount],
+    charged_cents: Mapping[str, int],
+) -> Settlement:
+    """Find the reading of an ambiguous order by what its PURCHASE receipts charge.
+
+    Where a discount comes on top, OTTO may round a share otherwise than we do: once all units are
+    charged, a cent for each discount is no contradiction if the sum is exact, and the share becomes
+    that which the receipt charges.
+
+    Args:
+        items: all units of the order; the shares come in their order.
+        discounts: the order's discounts.
+        charged_cents: what the receipts charge, by item; items without a receipt are absent.
+    """
+    included = spread_discounts(items, discounts, "included")
+    on_top = spread_discounts(items, discounts, "on_top")
+    if _fits(items, on_top, charged_cents, rounding=len(discounts)):
+        if _fits(items, included, charged_cents, rounding=0):
+            return Settlement("both")
+        return Settlement("on_top", tuple(_as_charged(items, on_top, charged_cents)))
+    if _fits(items, included, charged_cents, rounding=0):
+        return Settlement("included", included.shares)
+    return Settlement("none")
+
+
+def _fits(
+    items: Sequence[PricedItem], spread: Spread, charged_cents: Mapping[str, int], rounding: int
+) -> bool:
+    """Whether the receipts charge what a reading says."""
+    if spread.problem is not None:
+        return False
+    prices = {
+        item.position_item_id: share.buyer_price_cents
+        for item, share in zip(items, spread.shares, strict=True)
+    }
+    if charged_cents.items() <= prices.items():
+        return True
+    return (
+        charged_cents.keys() == prices.keys()
+        and sum(charged_cents.values()) == sum(prices.values())
+        and all(abs(prices[item] - cents) <= rounding for item, cents in charged_cents.items())
+    )
+
+
+def _as_charged(
+    items: Sequence[PricedItem], spread: Spread, charged_cents: Mapping[str, int]
+) -> Iterator[ItemShare]:
+    for item, share in zip(items, spread.shares, strict=True):
+        price = charged_cents.get(item.position_item_id, share.buyer_price_cents)
+        yield ItemShare(share.share_cents + share.buyer_price_cents - price, price)
 
 
 def _shares(

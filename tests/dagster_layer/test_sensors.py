@@ -26,7 +26,7 @@ from resources.wms.port import (
 )
 from sensors import fast_lane, lanes
 from sensors.lanes import sync_orders
-from sensors.schedules import build_schedules
+from sensors.schedules import build_money_schedules, build_schedules
 from sensors.waiting_rows import build_waiting_rows
 
 NOW = datetime(2026, 6, 8, 10, tzinfo=UTC)
@@ -231,8 +231,11 @@ def test_findings_request_the_checks_once_per_change(
     [
         ("otto_shipment", "sync_shipments"),
         ("otto_cancellation", "sync_shipments"),
+        ("wms_backorder", "sync_shipments"),
         ("wms_order", "submit_orders"),
         ("wms_cancellation", "submit_orders"),
+        ("otto_return", "decide_returns"),
+        ("otto_price_reduction", "reduce_prices"),
     ],
 )
 def test_a_due_row_requests_the_run_that_delivers_it(
@@ -261,6 +264,29 @@ def test_the_schedule_of_orders_reads_changes_into_todays_partition(
     assert request.partition_key is not None
     with active_run(instance, sync_orders.name, dg.DagsterRunStatus.QUEUED):
         assert isinstance(schedule("orders", instance), dg.SkipReason)
+
+
+def test_decisions_that_are_due_are_left_to_a_run_that_reads_returns(
+    db: OperationsDatabase, instance: dg.DagsterInstance
+) -> None:
+    put(db, "otto_return", datetime.now(UTC) - timedelta(minutes=1))
+    with active_run(instance, lanes.sync_returns.name, dg.DagsterRunStatus.STARTED):
+        assert isinstance(look("outbox_due", instance, operations=db), dg.SkipReason)
+
+
+@pytest.mark.parametrize("name", ["returns", "receipts", "prices"])
+def test_each_reading_about_money_runs_by_the_clock_unless_it_runs_already(
+    instance: dg.DagsterInstance, name: str
+) -> None:
+    [found] = [s for s in build_money_schedules(Automation()) if s.name == name]
+    request: Any = found(dg.build_schedule_context(instance=instance))
+    assert isinstance(request, dg.RunRequest)
+    if name == "receipts":
+        assert request.run_config["ops"]["otto_receipts"]["config"] == {"mode": "changes"}
+        assert request.partition_key is not None
+    with active_run(instance, f"sync_{name}", dg.DagsterRunStatus.QUEUED):
+        skipped = found(dg.build_schedule_context(instance=instance))
+        assert isinstance(skipped, dg.SkipReason)
 
 
 def test_reconciliation_never_runs_twice_at_once(instance: dg.DagsterInstance) -> None:

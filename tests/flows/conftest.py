@@ -191,6 +191,20 @@ class Shop:
     def sync_shipments(self, **options: Any) -> Any:
         return self.run("sync_shipments", **options)
 
+    def sync_stock(self, task: str = "all", *, must_succeed: bool = True, **config: Any) -> Any:
+        """Take the whole list and send what changed, or do another task of the flow of stock."""
+        jobs = {"all": "sync_stock", "push": "push_all_stock", "read_back": "read_back_stock"}
+        stock = {"ops": {"stock": {"config": {"task": task, **config}}}}
+        return self.run(jobs.get(task, "stock_lane"), config=stock, must_succeed=must_succeed)
+
+    def shown(self, sku: str) -> int:
+        """The quantity that a buyer sees at OTTO."""
+        return self.world.shelf.shown(sku)
+
+    def available(self, sku: str) -> int:
+        """What an observer without delay would show."""
+        return self.world.stock_truth.available(sku)
+
     def judge(self) -> None:
         """Read the warehouse's events and judge the parcels; nothing is reported yet."""
         page, now = self.wms.poll_fulfilment(None, limit=1000), self.clock.now()
@@ -257,11 +271,18 @@ def open_shop(tmp_path: Path) -> Iterator[Callable[..., Shop]]:
 
 
 @pytest.fixture
-def failing_rows() -> Callable[[Any, str], list[dict[str, Any]]]:
-    """Rows that an asset check of a run shows; the check must have run."""
+def failing_rows() -> Callable[..., list[dict[str, Any]]]:
+    """Rows that an asset check of a run shows; the check must have run.
 
-    def read(result: Any, check: str) -> list[dict[str, Any]]:
-        [found] = [e for e in result.get_asset_check_evaluations() if e.check_name == check]
+    Where several assets have a check of that name, `asset` says whose is meant.
+    """
+
+    def read(result: Any, check: str, asset: str | None = None) -> list[dict[str, Any]]:
+        [found] = [
+            e
+            for e in result.get_asset_check_evaluations()
+            if e.check_name == check and asset in {None, e.asset_key.to_user_string()}
+        ]
         rows = found.metadata.get("rows")
         assert found.passed is (rows is None)
         return [] if rows is None else [dict(record.data) for record in rows.records]

@@ -29,7 +29,8 @@ def test_a_demo_finds_every_fault_and_loses_doubles_and_invents_nothing(tmp_path
     )
     assert done.returncode == 0, done.stdout + done.stderr[-4000:]
     result = json.loads(done.stdout)
-    assert result["orders"] == 60
+    # OTTO sells what it shows, so a buyer may be turned away.
+    assert 50 < result["orders"] <= 60
     assert result["parcels"] > 30
     assert result["confirmed"] > 30
     # A missing return number is healed from the pool; every other planted fault is a break.
@@ -38,6 +39,9 @@ def test_a_demo_finds_every_fault_and_loses_doubles_and_invents_nothing(tmp_path
     flaws = ("lost", "doubled", "failed_runs")
     assert {name: result[name] for name in flaws} == dict.fromkeys(flaws, 0)
     assert (result["missed"], result["unexpected_rows"], result["lost_rows"]) == ([], [], [])
+    assert result["shorts"] == result["shorts_settled"] > 0
+    assert result["oversold_avoidable"] == 0
+    assert result["injected"].keys() >= {"stock_drift", "stale_stock"}
     assert result["transport_injected"]
     assert result["transport_met"].keys() >= result["transport_injected"].keys()
     assert (tmp_path / "demo" / "data" / "finance.duckdb").exists()

@@ -78,6 +78,7 @@ def test_each_term_applies_in_its_order_and_can_be_seen() -> None:
         "sku": "A",
         "locations": 2,
         "sellable": 45,
+        "doubtful": 0,
         "otto_open": 2,
         "safety_stock": 8,
         "remaining": 35,
@@ -305,3 +306,33 @@ def test_what_sells_fast_and_is_close_to_zero_goes_first() -> None:
 def test_a_wrong_policy_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         policy(**wrong)
+
+
+# A short-pick
+
+
+def test_a_level_that_is_not_newer_than_the_last_short_pick_offers_nothing() -> None:
+    levels = [
+        level(10, as_of=NOW - timedelta(minutes=1)),
+        level(5, "EAST"),
+        level(3, "NEW", as_of=NOW + timedelta(minutes=1)),
+    ]
+    told = available_to_sell("A", levels, PLAIN, 1, short_at=NOW)
+    assert (told.sellable, told.doubtful, told.quantity) == (18, 15, 2)
+    assert available_to_sell("A", levels, PLAIN, 1).quantity == 17
+
+
+def test_a_location_that_owes_units_is_not_made_whole_by_a_short_pick() -> None:
+    levels = [level(-4), level(5, "EAST", as_of=NOW + timedelta(minutes=1))]
+    assert available_to_sell("A", levels, PLAIN, 0, short_at=NOW).quantity == 1
+
+
+@given(st.lists(any_level, max_size=4), any_policy, units, st.integers(-2, 2))
+def test_a_short_pick_never_raises_a_figure(
+    levels: list[StockLevel], rules: AvailabilityPolicy, otto_open: int, minutes: int
+) -> None:
+    short_at = NOW + timedelta(minutes=minutes)
+    told = available_to_sell("A", levels, rules, otto_open, short_at)
+    assert told.quantity <= available_to_sell("A", levels, rules, otto_open).quantity
+    if minutes >= 0:
+        assert told.quantity == 0

@@ -3,7 +3,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.rules.discounts import OrderDiscount, PricedItem, spread_discounts
+from assets.rules.discounts import OrderDiscount, PricedItem, settle, spread_discounts
 
 
 @st.composite
@@ -150,3 +150,57 @@ def test_a_narrow_discount_is_served_before_a_wide_one():
     discounts = [OrderDiscount("d1", 1_000, ("a", "b")), OrderDiscount("d2", 1_000, ("a",))]
     spread = spread_discounts(items, discounts, "on_top")
     assert [share.buyer_price_cents for share in spread.shares] == [0, 0]
+
+
+TWO = [PricedItem("a", 2_000, 1_500), PricedItem("b", 1_000, None)]
+ONE_DISCOUNT = [OrderDiscount("d", 500, ("a", "b"))]
+
+
+def test_a_receipt_settles_the_reading_that_it_charges():
+    on_top = settle(TWO, ONE_DISCOUNT, {"a": 1_200, "b": 800})
+    assert on_top.holds == "on_top"
+    assert [share.share_cents for share in on_top.shares] == [300, 200]
+    included = settle(TWO, ONE_DISCOUNT, {"a": 1_500})
+    assert included.holds == "included"
+    assert [share.buyer_price_cents for share in included.shares] == [1_500, 1_000]
+
+
+def test_a_receipt_that_fits_no_reading_settles_nothing():
+    assert settle(TWO, ONE_DISCOUNT, {"a": 1_300, "b": 700}).holds == "none"
+    assert settle(TWO, ONE_DISCOUNT, {"a": 1_500, "zz": 1}).holds == "none"
+
+
+def test_receipts_of_units_without_a_share_leave_the_reading_open():
+    only_a = [OrderDiscount("d", 500, ("a",))]
+    assert settle(TWO, only_a, {"b": 1_000}).holds == "both"
+    assert settle(TWO, only_a, {}).holds == "both"
+    assert settle(TWO, only_a, {"b": 1_000, "a": 1_000}).holds == "on_top"
+
+
+def test_a_cent_of_rounding_is_taken_as_charged_and_must_come_out_in_sum():
+    found = settle(TWO, ONE_DISCOUNT, {"a": 1_201, "b": 799})
+    assert found.holds == "on_top"
+    assert [(s.share_cents, s.buyer_price_cents) for s in found.shares] == [
+        (299, 1_201),
+        (201, 799),
+    ]
+    assert settle(TWO, ONE_DISCOUNT, {"a": 1_201, "b": 800}).holds == "none"
+    assert settle(TWO, ONE_DISCOUNT, {"a": 1_201}).holds == "none"
+    assert settle(TWO, ONE_DISCOUNT, {"a": 1_202, "b": 798}).holds == "none"
+
+
+@given(baskets(), st.sampled_from(["included", "on_top"]), st.data())
+def test_what_a_reading_charges_never_settles_the_other_one(basket, reading, data):
+    items, discounts = basket
+    spread = spread_discounts(items, discounts, reading)
+    if spread.problem is not None:
+        return
+    prices = {
+        item.position_item_id: share.buyer_price_cents
+        for item, share in zip(items, spread.shares, strict=True)
+    }
+    charged = data.draw(st.sets(st.sampled_from(sorted(prices))))
+    found = settle(items, discounts, {item: prices[item] for item in charged})
+    assert found.holds in {reading, "both"}
+    if found.holds == reading:
+        assert found.shares == spread.shares

@@ -1,0 +1,117 @@
+"""What a person sees of stock and short-picks in a terminal, and whether all of OTTO answers."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from otto_pipelines.cli import app
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def command(
+    shop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str]]:
+    """Run a command on the shop's sandbox and database; returns exit code and output."""
+    sandbox = shop.sandbox
+    environment = {
+        "OTTO_API_BASE_URL": sandbox.otto_url,
+        "OTTO_CLIENT_ID": sandbox.config.client_id,
+        "OTTO_CLIENT_SECRET": sandbox.config.client_secret,
+        "WMS_BASE_URL": sandbox.wms_url,
+        "WMS_API_KEY": sandbox.config.wms_api_key,
+        "BUSINESS_CLOCK_URL": sandbox.clock_url,
+        "OTTO_PIPELINES_DATA": str(tmp_path / "data"),
+        "OPERATIONS_DATABASE_URL": f"sqlite:///{tmp_path / 'operations.sqlite'}",
+        "OPERATING_MODEL": str(REPOSITORY / "operating_model.example.yaml"),
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        result = CliRunner().invoke(app, arguments)
+        return result.exit_code, result.output
+
+    return run
+
+
+def short_order(shop: Any, *, backorder: bool) -> Any:
+    order = shop.new_order()
+    shop.sync_orders()
+    with shop.world.turn() as world:
+        assert world.warehouse.short_now(
+            order.items[0].product.sku, order.order_id, backorder=backorder
+        )
+    return order
+
+
+def test_check_connection_reads_of_each_scope_and_names_one_that_is_missing(
+    command: Callable[..., tuple[int, str]], shop: Any
+) -> None:
+    code, said = command("check-connection")
+    assert code == 0, said
+    for scope in shop.sandbox.config.client_scopes:
+        assert f"✓ OTTO {scope}:" in said
+    asked = {request.path for request in shop.sandbox.otto_wire.requests}
+    assert {"/v4/orders", "/v1/shipments", "/v1/availability/quantities"} <= asked
+
+    answer = shop.sandbox.otto_wire._app
+
+    def without_token_for_stock(request: Any) -> Any:
+        if request.path == "/v1/availability/quantities":
+            return answer(replace(request, headers={}))
+        return answer(request)
+
+    shop.sandbox.otto_wire._app = without_token_for_stock
+    code, said = command("check-connection")
+    assert code == 1
+    assert "✗ OTTO availability:" in said
+    assert "✓ OTTO orders:" in said
+
+
+def test_an_open_short_pick_is_listed_with_what_follows(
+    command: Callable[..., tuple[int, str]], shop: Any
+) -> None:
+    order = short_order(shop, backorder=True)
+    shop.sync_shipments()
+    code, said = command("errors", "list", "--json")
+    [row] = json.loads(said)
+    assert code == 0
+    assert row["key"] == f"{order.order_id}:{order.items[0].item_id}"
+    assert row["state"] == "open"
+    assert row["remedy"] == "nothing yet; next, by itself: wait"
+
+
+def test_a_short_pick_past_its_ship_by_time_asks_for_a_person(
+    command: Callable[..., tuple[int, str]], shop: Any
+) -> None:
+    short_order(shop, backorder=True)
+    shop.sync_shipments()
+    shop.world.advance(shop.table("position_items")[0]["ship_by_at"])
+    shop.advance(minutes=1)
+    _, said = command("errors", "list", "--json")
+    assert [row["state"] for row in json.loads(said)] == ["overdue"]
+    assert "Partner Connect" in json.loads(said)[0]["remedy"]
+
+
+def test_status_counts_figures_and_short_picks(
+    command: Callable[..., tuple[int, str]], shop: Any
+) -> None:
+    shop.sync_stock()
+    short_order(shop, backorder=True)
+    shop.sync_shipments()
+    code, said = command("status", "--json")
+    found = json.loads(said)
+    assert code == 0
+    assert found["short_picks"] == {"shipped": 0, "cancelled": 0, "open": 1}
+    assert found["stock"]["skus"] == len(shop.table("availability"))
+    # Articles that OTTO does not know are refused, SKU by SKU.
+    assert found["stock"]["never_accepted"] == found["stock"]["refused"] > 0
+    assert found["stock"]["oldest_accepted_at"] is not None
+    assert "held by a guard" not in command("status")[1]
