@@ -18,7 +18,12 @@ from resources.operations.database import OperationsDatabase
 
 GROUP = "reconciliation"
 _BREAKS = dg.AssetKey([GROUP, "breaks"])
-_DEPS = ["otto_orders", "wms_orders", "wms_order_audit", "parcels", "otto_shipments"]
+_DEPS = [
+    *("otto_orders", "wms_orders", "wms_order_audit", "parcels", "otto_shipments"),
+    "otto_availability",
+    *("otto_receipts", "otto_returns", "wms_returns", "otto_return_decisions"),
+    *("otto_price_reductions", "otto_price_reduction_requests", "otto_products"),
+]
 
 
 def _spec(table: Any) -> dg.AssetSpec:
@@ -63,7 +68,9 @@ def reconciliation_tables(
     # DuckDB and its SQL load only where they are used.
     from assets.reconciliation.reconcile import reconcile  # noqa: PLC0415
 
-    outcome = reconcile(operations, finance, model.reconciliation, clock.now())
+    outcome = reconcile(
+        operations, finance, model.reconciliation, clock.now(), sku_map=model.sku_map
+    )
     with finance.read() as con:
         rows = {
             table.name: con.execute(f"SELECT count(*) FROM {table.full_name}").fetchall()[0][0]

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from resources.finance_close import CLOSING, VIEWS
+from resources.finance_history import history_statements
 from resources.finance_schema import SCHEMA_VERSION, TABLES
 
 if TYPE_CHECKING:
@@ -64,6 +66,11 @@ class FinanceDatabase:
             "temp_directory": f"{self.working_path}.tmp",
             "autoinstall_known_extensions": False,
         }
+
+    @property
+    def closes_path(self) -> Path:
+        """The folder beside the file that holds the closes of periods."""
+        return self.path.parent / "closes"
 
     @contextmanager
     def writer(self) -> Iterator["duckdb.DuckDBPyConnection"]:
@@ -188,7 +195,7 @@ class FinanceDatabase:
         try:
             try:
                 con.execute("SET TimeZone = 'UTC'")
-                con.execute(f"ATTACH '{_quoted(path)}' AS finance ({option})")
+                con.execute(f"ATTACH '{quoted(path)}' AS finance ({option})")
                 con.execute("USE finance")
             except duckdb.Error as error:
                 raise FinanceDatabaseError(
@@ -223,25 +230,33 @@ class FinanceDatabase:
 
 def _schema_statements() -> Iterator[str]:
     """Derived tables anew, the others with the columns they lack, and every meaning as comment."""
-    for schema in sorted({table.schema for table in TABLES}):
+    tables = TABLES + CLOSING
+    for schema in sorted({"reports", *(table.schema for table in tables)}):
         yield f"CREATE SCHEMA IF NOT EXISTS {schema}"
-    for table in TABLES:
+    for table in tables:
         name = table.full_name
         if table.derived:
             yield f"DROP TABLE IF EXISTS {name}"
         columns = ", ".join(f"{column.name} {column.type}" for column in table.columns)
         yield f"CREATE TABLE IF NOT EXISTS {name} ({columns})"
-        yield f"COMMENT ON TABLE {name} IS '{_quoted(table.meaning)}'"
+        yield f"COMMENT ON TABLE {name} IS '{quoted(table.meaning)}'"
         for column in table.columns:
             yield f"ALTER TABLE {name} ADD COLUMN IF NOT EXISTS {column.name} {column.type}"
             if column.meaning:
-                yield f"COMMENT ON COLUMN {name}.{column.name} IS '{_quoted(column.meaning)}'"
+                yield f"COMMENT ON COLUMN {name}.{column.name} IS '{quoted(column.meaning)}'"
+    for view in VIEWS:
+        yield f"CREATE OR REPLACE VIEW {view.full_name} AS {view.query}"
+        yield f"COMMENT ON VIEW {view.full_name} IS '{quoted(view.meaning)}'"
+        for column in view.columns:
+            comment = quoted(column.meaning)
+            yield f"COMMENT ON COLUMN {view.full_name}.{column.name} IS '{comment}'"
+    yield from history_statements()
 
 
 def _fingerprint(con: "duckdb.DuckDBPyConnection") -> Fingerprint:
     """Rows and content hash of each table; a sum, so that equal rows do not cancel out."""
     fingerprint: Fingerprint = {}
-    for table in TABLES:
+    for table in TABLES + CLOSING:
         row = con.execute(
             f"SELECT count(*), coalesce(sum(hash(t)), 0) FROM {table.full_name} AS t"
         ).fetchone()
@@ -257,7 +272,8 @@ def _wal(path: Path) -> Path:
     return path.with_name(path.name + ".wal")
 
 
-def _quoted(text: object) -> str:
+def quoted(text: object) -> str:
+    """A path or a text as it stands between the quotes of SQL."""
     return str(text).replace("'", "''")
 
 

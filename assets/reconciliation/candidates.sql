@@ -1,9 +1,19 @@
--- Every difference of every line in scope, one SELECT per kind, before the root cause is chosen.
+-- Every difference of every line in scope, one SELECT per rule, before the root cause is chosen.
 --
--- `due_at` is when a difference becomes a break: null at once, else the end of its time of grace.
--- Nothing here depends on the present moment except `late_shipment`, which has no grace.
-CREATE OR REPLACE TEMP TABLE candidates AS
-WITH line AS (FROM lines CROSS JOIN run),
+-- `since` is when the difference began, `due_at` when it becomes a break: null at once, else the
+-- end of its time of grace. Nothing here depends on the present moment except `late_shipment`,
+-- which has no grace.
+INSERT INTO candidates BY NAME
+WITH line AS (
+    SELECT l.*, r.* REPLACE (
+        coalesce(g.confirmation, r.grace_confirmation) AS grace_confirmation,
+        coalesce(g.confirmed_not_dispatched, r.grace_confirmed_not_dispatched)
+            AS grace_confirmed_not_dispatched
+    )
+    FROM lines AS l
+    CROSS JOIN run AS r
+    LEFT JOIN carrier_grace AS g ON g.carrier = l.line_carrier
+),
 shown AS (
     SELECT *,
         coalesce('line is ' || wms_status, 'no such line') AS wms_words,
@@ -14,7 +24,8 @@ shown AS (
 
 -- orders
 unknown_to_otto AS (
-    SELECT *, 'unknown_to_otto' AS kind, CAST(NULL AS TIMESTAMPTZ) AS due_at,
+    SELECT *, 'unknown_to_otto' AS rule, 'unknown_to_otto' AS kind,
+        wms_changed_at AS since, CAST(NULL AS TIMESTAMPTZ) AS due_at,
         'no such item' AS otto_value, wms_words AS wms_value,
         CASE WHEN position_item_id = '' THEN 'The WMS has this order, OTTO does not know it.'
             ELSE 'The WMS has this line (SKU ' || coalesce(sku_seen, sku_sent, 'not given')
@@ -23,7 +34,8 @@ unknown_to_otto AS (
     WHERE otto_status IS NULL AND NOT wms_closed AND NOT wms_denies
 ),
 cancelled_in_otto_open_in_wms AS (
-    SELECT *, 'cancelled_in_otto_open_in_wms' AS kind,
+    SELECT *, 'cancelled_in_otto_open_in_wms' AS rule, 'cancelled_in_otto_open_in_wms' AS kind,
+        cancelled_since AS since,
         CASE WHEN NOT dispatched THEN cancelled_since + grace_cancellation END AS due_at,
         otto_status AS otto_value, wms_words AS wms_value,
         'OTTO cancelled the item at ' || at_minute(cancelled_since) || '; in the WMS '
@@ -34,7 +46,8 @@ cancelled_in_otto_open_in_wms AS (
         AND (dispatched OR NOT wms_closed)
 ),
 cancelled_in_wms_open_in_otto AS (
-    SELECT *, 'cancelled_in_wms_open_in_otto' AS kind,
+    SELECT *, 'cancelled_in_wms_open_in_otto' AS rule, 'cancelled_in_wms_open_in_otto' AS kind,
+        wms_changed_at AS since,
         wms_changed_at + grace_cancellation AS due_at,
         otto_status AS otto_value, wms_words AS wms_value,
         'The WMS will not ship this item (' || wms_status || '); OTTO still waits for it ('
@@ -43,7 +56,8 @@ cancelled_in_wms_open_in_otto AS (
     WHERE otto_status = 'PROCESSABLE' AND wms_closed AND NOT dispatched
 ),
 missing_in_wms AS (
-    SELECT *, 'missing_in_wms' AS kind,
+    SELECT *, 'missing_in_wms' AS rule, 'missing_in_wms' AS kind,
+        coalesce(submitted_at, processable_at) AS since,
         CASE WHEN NOT wms_denies AND NOT submission_stopped
             THEN coalesce(submitted_at, processable_at) + grace_missing_in_wms END AS due_at,
         otto_status AS otto_value,
@@ -66,7 +80,8 @@ missing_in_wms AS (
         AND (wms_denies OR NOT wms_has_it)
 ),
 sku_mismatch AS (
-    SELECT *, 'sku_mismatch' AS kind, CAST(NULL AS TIMESTAMPTZ) AS due_at,
+    SELECT *, 'sku_mismatch' AS rule, 'sku_mismatch' AS kind,
+        wms_changed_at AS since, CAST(NULL AS TIMESTAMPTZ) AS due_at,
         sku_sent AS otto_value, sku_seen AS wms_value,
         'We sent SKU ' || sku_sent || ', the WMS holds SKU ' || sku_seen || '.' AS explanation
     FROM shown
@@ -75,19 +90,22 @@ sku_mismatch AS (
 
 -- shipments: what the tracking gate holds back (OTTO not yet told)
 held_back AS (
-    SELECT *, CAST(NULL AS TIMESTAMPTZ) AS due_at, otto_status AS otto_value
+    SELECT *, dispatched_at AS since, CAST(NULL AS TIMESTAMPTZ) AS due_at,
+        otto_status AS otto_value
     FROM shown
     WHERE otto_status IS NOT NULL AND NOT cancelled AND NOT confirmed AND len(parked_rules) > 0
 ),
 tracking_missing AS (
-    SELECT *, 'tracking_missing' AS kind, 'no tracking number' AS wms_value,
+    SELECT *, 'tracking_missing' AS rule, 'tracking_missing' AS kind,
+        'no tracking number' AS wms_value,
         'In the WMS ' || left_words || ' without a tracking number; OTTO says ' || otto_status
             || '.' AS explanation
     FROM held_back
     WHERE list_contains(parked_rules, 'tracking_number_present')
 ),
 tracking_invalid AS (
-    SELECT *, 'tracking_invalid' AS kind, coalesce(tracking_number, 'none') AS wms_value,
+    SELECT *, 'tracking_invalid' AS rule, 'tracking_invalid' AS kind,
+        coalesce(tracking_number, 'none') AS wms_value,
         'In the WMS ' || left_words || ' with tracking number '
             || coalesce(tracking_number, '(none)') || ' of ' || coalesce(carrier_raw, 'no carrier')
             || ', which cannot be right; OTTO says ' || otto_status || '.' AS explanation
@@ -95,7 +113,8 @@ tracking_invalid AS (
     WHERE list_has_any(parked_rules, ['tracking_number_valid', 'tracking_url_https'])
 ),
 carrier_unknown AS (
-    SELECT *, 'carrier_mismatch' AS kind, coalesce(carrier_raw, 'no carrier') AS wms_value,
+    SELECT *, 'carrier_unknown' AS rule, 'carrier_mismatch' AS kind,
+        coalesce(carrier_raw, 'no carrier') AS wms_value,
         'In the WMS ' || left_words || ' with carrier ' || coalesce(carrier_raw, '(none)')
             || ', which the carrier map does not translate; OTTO says ' || otto_status
             || '.' AS explanation
@@ -105,7 +124,8 @@ carrier_unknown AS (
 
 -- shipments: what both sides say of an item that OTTO takes as sent
 carrier_differs AS (
-    SELECT *, 'carrier_mismatch' AS kind, CAST(NULL AS TIMESTAMPTZ) AS due_at,
+    SELECT *, 'carrier_differs' AS rule, 'carrier_mismatch' AS kind,
+        confirmed_since AS since, CAST(NULL AS TIMESTAMPTZ) AS due_at,
         otto_carrier AS otto_value, carrier AS wms_value,
         'OTTO holds carrier ' || otto_carrier || '; in the WMS ' || left_words || ' with '
             || carrier || '.' AS explanation
@@ -113,7 +133,8 @@ carrier_differs AS (
     WHERE confirmed AND carrier <> otto_carrier
 ),
 tracking_mismatch AS (
-    SELECT *, 'tracking_mismatch' AS kind, CAST(NULL AS TIMESTAMPTZ) AS due_at,
+    SELECT *, 'tracking_mismatch' AS rule, 'tracking_mismatch' AS kind,
+        confirmed_since AS since, CAST(NULL AS TIMESTAMPTZ) AS due_at,
         otto_tracking_number AS otto_value, tracking_number AS wms_value,
         'OTTO holds tracking number ' || otto_tracking_number || '; in the WMS ' || left_words
             || ' with ' || tracking_number || '.' AS explanation
@@ -121,7 +142,8 @@ tracking_mismatch AS (
     WHERE confirmed AND NOT same_number(tracking_number, otto_tracking_number)
 ),
 dispatched_not_confirmed AS (
-    SELECT *, 'dispatched_not_confirmed' AS kind,
+    SELECT *, 'dispatched_not_confirmed' AS rule, 'dispatched_not_confirmed' AS kind,
+        dispatched_at AS since,
         CASE WHEN len(parked_rules) = 0
                 AND coalesce(confirmation_state, '') NOT IN ('failed', 'blocked')
             THEN dispatched_at + grace_confirmation END AS due_at,
@@ -135,7 +157,8 @@ dispatched_not_confirmed AS (
     WHERE otto_status IS NOT NULL AND dispatched AND NOT confirmed AND NOT cancelled
 ),
 confirmed_not_dispatched AS (
-    SELECT *, 'confirmed_not_dispatched' AS kind,
+    SELECT *, 'confirmed_not_dispatched' AS rule, 'confirmed_not_dispatched' AS kind,
+        confirmed_since AS since,
         confirmed_since + grace_confirmed_not_dispatched AS due_at,
         otto_status AS otto_value, wms_words AS wms_value,
         'OTTO takes the item as sent since ' || at_minute(confirmed_since)
@@ -144,7 +167,8 @@ confirmed_not_dispatched AS (
     WHERE confirmed AND NOT dispatched
 ),
 late_shipment AS (
-    SELECT *, 'late_shipment' AS kind, CAST(NULL AS TIMESTAMPTZ) AS due_at,
+    SELECT *, 'late_shipment' AS rule, 'late_shipment' AS kind,
+        ship_by_at AS since, CAST(NULL AS TIMESTAMPTZ) AS due_at,
         'ship by ' || at_minute(ship_by_at) AS otto_value, wms_words AS wms_value,
         'The item had to leave by ' || at_minute(ship_by_at) || '; in the WMS it has not left ('
             || wms_words || ').' AS explanation
@@ -154,7 +178,8 @@ late_shipment AS (
 
 -- prices
 currency_mismatch AS (
-    SELECT *, 'currency_mismatch' AS kind, CAST(NULL AS TIMESTAMPTZ) AS due_at,
+    SELECT *, 'currency_mismatch' AS rule, 'currency_mismatch' AS kind,
+        wms_changed_at AS since, CAST(NULL AS TIMESTAMPTZ) AS due_at,
         currency AS otto_value, currency_seen AS wms_value,
         'The buyer pays ' || money(buyer_price_cents) || ' ' || currency || '; the WMS holds '
             || coalesce(money(price_seen_cents) || ' ', '') || currency_seen || '.' AS explanation
@@ -162,7 +187,8 @@ currency_mismatch AS (
     WHERE otto_status IS NOT NULL AND NOT cancelled AND currency_seen <> currency
 ),
 price_mismatch AS (
-    SELECT *, 'price_mismatch' AS kind, CAST(NULL AS TIMESTAMPTZ) AS due_at,
+    SELECT *, 'price_mismatch' AS rule, 'price_mismatch' AS kind,
+        wms_changed_at AS since, CAST(NULL AS TIMESTAMPTZ) AS due_at,
         money(buyer_price_cents) || ' ' || currency AS otto_value,
         money(price_seen_cents) || ' ' || coalesce(currency_seen, currency) AS wms_value,
         'The buyer pays ' || money(buyer_price_cents) || ' ' || currency || '; the WMS holds '
@@ -190,12 +216,11 @@ every_difference AS (
     UNION ALL BY NAME FROM currency_mismatch
     UNION ALL BY NAME FROM price_mismatch
 )
-SELECT sales_order_id, position_item_id, order_day, kind,
+SELECT sales_order_id, position_item_id, order_day, kind, rule, line_carrier AS carrier,
     coalesce(sku, sku_seen, sku_sent) AS sku,
     coalesce(currency, currency_seen, 'EUR') AS currency,
     CASE WHEN kind = 'price_mismatch' THEN abs(price_seen_cents - buyer_price_cents)
         ELSE coalesce(buyer_price_cents, price_seen_cents, price_sent_cents, 0) END
         AS amount_at_risk_cents,
-    due_at IS NULL OR due_at <= as_of AS is_break,
-    otto_value, wms_value, explanation
+    since, due_at, happened_at, otto_value, wms_value, explanation
 FROM every_difference;

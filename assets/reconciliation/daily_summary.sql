@@ -1,4 +1,17 @@
--- reconciliation.daily_summary, the whole: it is small, and breaks of any day may have changed.
+-- reconciliation.daily_summary: progress of each day, kept up with the rows that changed, and the
+-- open breaks of every day.
+CREATE OR REPLACE TEMP TABLE progress AS
+SELECT order_day, sum(orders) AS orders, sum(items) AS items, sum(cancelled) AS cancelled,
+    sum(shipped) AS shipped, sum(confirmed) AS confirmed, sum(expected) AS expected
+FROM (
+    SELECT order_day, orders, items, cancelled, shipped, confirmed, expected
+    FROM reconciliation.daily_summary
+    UNION ALL BY NAME
+    FROM day_changes
+)
+GROUP BY order_day
+HAVING sum(orders) > 0;
+
 DELETE FROM reconciliation.daily_summary;
 
 INSERT INTO reconciliation.daily_summary BY NAME
@@ -6,20 +19,10 @@ WITH open_break AS (
     SELECT order_day, count(*) AS open_breaks,
         sum(amount_at_risk_cents) FILTER (area = 'orders') AS orders_cents,
         sum(amount_at_risk_cents) FILTER (area = 'shipments') AS shipments_cents,
-        sum(amount_at_risk_cents) FILTER (area = 'prices') AS prices_cents
+        sum(amount_at_risk_cents) FILTER (area = 'prices') AS prices_cents,
+        sum(amount_at_risk_cents) FILTER (area = 'refunds') AS refunds_cents
     FROM reconciliation.breaks
     WHERE status = 'open'
-    GROUP BY order_day
-),
-progress AS (
-    SELECT order_day,
-        count(DISTINCT sales_order_id) AS orders,
-        count(*) FILTER (otto_status IS NOT NULL) AS items,
-        count(*) FILTER (otto_status LIKE 'CANCELLED%') AS cancelled,
-        count(*) FILTER (otto_status IS NOT NULL AND dispatched_at IS NOT NULL) AS shipped,
-        count(*) FILTER (otto_status IN ('SENT', 'RETURNED')) AS confirmed,
-        count(*) FILTER (otto_status IS NOT NULL AND difference_class = 'expected') AS expected
-    FROM reconciliation.order_lines
     GROUP BY order_day
 )
 SELECT p.*,
@@ -27,9 +30,11 @@ SELECT p.*,
     coalesce(b.orders_cents, 0) AS orders_at_risk_cents,
     coalesce(b.shipments_cents, 0) AS shipments_at_risk_cents,
     coalesce(b.prices_cents, 0) AS prices_at_risk_cents,
+    coalesce(b.refunds_cents, 0) AS refunds_at_risk_cents,
     money(coalesce(b.orders_cents, 0)) AS orders_at_risk,
     money(coalesce(b.shipments_cents, 0)) AS shipments_at_risk,
-    money(coalesce(b.prices_cents, 0)) AS prices_at_risk
+    money(coalesce(b.prices_cents, 0)) AS prices_at_risk,
+    money(coalesce(b.refunds_cents, 0)) AS refunds_at_risk
 FROM progress AS p
 LEFT JOIN open_break AS b USING (order_day)
 ORDER BY order_day;

@@ -4,47 +4,56 @@
 -- knows are kept, also such that are known from a parcel alone; a WMS order without any line that
 -- OTTO does not know either is one line with an empty id. Of several parcels with the same item the
 -- one whose number OTTO holds counts, else the latest.
+--
+-- The history is looked through for one number only; whatever else is read is of orders in scope.
+CREATE OR REPLACE TEMP TABLE parcels_in_scope AS
+SELECT l.order_ref, l.line_id, l.order_day, l.recorded_at, p.parcel_id, p.carrier_raw, p.carrier,
+    coalesce(p.corrected_tracking_number, p.tracking_number) AS number, p.shipped_at, p.state,
+    p.parked_rules, p.deadline_at
+FROM (FROM staging.parcel_lines SEMI JOIN scope USING (order_key) WHERE of_scope(order_day)) AS l
+JOIN (FROM staging.parcels SEMI JOIN scope USING (order_key) WHERE of_scope(order_day)) AS p
+    USING (parcel_id);
+
+CREATE OR REPLACE TEMP TABLE messages_in_scope AS
+FROM staging.outbox SEMI JOIN scope USING (order_key) WHERE of_scope(order_day);
+
 CREATE OR REPLACE TEMP TABLE lines AS
 WITH item AS (
-    SELECT i.*, o.order_number, o.order_day, o.lifecycle_changed_at, o.first_seen_at,
+    SELECT i.*, o.order_number, o.ordered_at, o.lifecycle_changed_at, o.first_seen_at,
         o.discount_reading, o.page_ref,
         bool_or(i.fulfilment_status = 'ANNOUNCED') OVER (PARTITION BY i.sales_order_id)
             AS order_waits
-    FROM staging.position_items AS i
-    JOIN staging.orders AS o USING (sales_order_id)
-    SEMI JOIN scope AS s ON i.sales_order_id = s.order_ref
+    FROM (FROM staging.position_items SEMI JOIN scope USING (order_key) WHERE of_scope(order_day))
+        AS i
+    JOIN (FROM staging.orders SEMI JOIN scope USING (order_key) WHERE of_scope(order_day)) AS o
+        USING (sales_order_id)
+),
+wms_order AS (FROM staging.wms_orders SEMI JOIN scope USING (order_key) WHERE of_scope(order_day)),
+listed_line AS (
+    FROM staging.wms_order_lines SEMI JOIN scope USING (order_key) WHERE of_scope(order_day)
 ),
 wms_line AS (
     SELECT order_ref, line_id, state, sku_sent, price_sent_cents, sku_seen, price_seen_cents,
-        currency_seen, short_discrepancy, recorded_at
-    FROM staging.wms_order_lines SEMI JOIN scope USING (order_ref)
+        currency_seen, short_discrepancy, order_day, recorded_at
+    FROM listed_line
     UNION ALL BY NAME
-    SELECT order_ref, line_id, 'SHIPPED' AS state, max(recorded_at) AS recorded_at
-    FROM staging.parcel_lines SEMI JOIN scope USING (order_ref)
-        ANTI JOIN staging.wms_order_lines USING (order_ref, line_id)
-    GROUP BY order_ref, line_id
+    SELECT order_ref, line_id, 'SHIPPED' AS state, order_day, max(recorded_at) AS recorded_at
+    FROM parcels_in_scope ANTI JOIN listed_line USING (order_ref, line_id)
+    GROUP BY order_ref, line_id, order_day
     UNION ALL BY NAME
-    SELECT order_ref, '' AS line_id, 'NEW' AS state, recorded_at
-    FROM staging.wms_orders AS w SEMI JOIN scope USING (order_ref)
-        ANTI JOIN staging.wms_order_lines USING (order_ref)
-        ANTI JOIN staging.parcel_lines USING (order_ref)
-        ANTI JOIN staging.orders AS o ON w.order_ref = o.sales_order_id
-    WHERE w.present
+    SELECT order_ref, '' AS line_id, 'NEW' AS state, order_day, recorded_at
+    FROM wms_order
+        ANTI JOIN listed_line USING (order_ref)
+        ANTI JOIN parcels_in_scope USING (order_ref)
+    WHERE present AND order_day = unknown_day()
 ),
 wms_line_listed AS (
     SELECT *, bool_or(sku_seen IS NOT NULL) OVER (PARTITION BY order_ref) AS order_lists_lines
     FROM wms_line
 ),
-parcel AS (
-    SELECT l.order_ref, l.line_id, p.parcel_id, p.carrier_raw, p.carrier, p.shipped_at, p.state,
-        p.parked_rules, coalesce(p.corrected_tracking_number, p.tracking_number) AS number
-    FROM staging.parcel_lines AS l
-    JOIN staging.parcels AS p USING (parcel_id)
-    SEMI JOIN scope AS s ON l.order_ref = s.order_ref
-),
 main_parcel AS (
     SELECT p.*
-    FROM parcel AS p
+    FROM parcels_in_scope AS p
     LEFT JOIN item AS i ON p.order_ref = i.sales_order_id AND p.line_id = i.position_item_id
     QUALIFY row_number() OVER (
         PARTITION BY p.order_ref, p.line_id
@@ -54,7 +63,7 @@ main_parcel AS (
 ),
 submission AS (
     SELECT order_ref, arg_max(state, id) AS state
-    FROM staging.outbox SEMI JOIN scope USING (order_ref)
+    FROM messages_in_scope
     WHERE kind = 'wms_order'
     GROUP BY order_ref
 )
@@ -62,9 +71,11 @@ SELECT
     coalesce(i.sales_order_id, w.order_ref) AS sales_order_id,
     coalesce(i.position_item_id, w.line_id) AS position_item_id,
     i.order_number,
+    i.ordered_at,
+    coalesce(i.order_day, w.order_day) AS staged_day,
     coalesce(
         i.order_day,
-        o.order_day,
+        nullif(w.order_day, unknown_day()),
         CAST(timezone('Europe/Berlin', coalesce(wo.submitted_at, wo.last_event_at, w.recorded_at))
             AS DATE)
     ) AS order_day,
@@ -81,6 +92,7 @@ SELECT
     i.cancelled_at,
     coalesce(i.cancelled_at, i.lifecycle_changed_at) AS cancelled_since,
     i.sent_at,
+    i.returned_at,
     coalesce(i.sent_at, i.returned_at, i.lifecycle_changed_at) AS confirmed_since,
     i.otto_carrier,
     i.otto_tracking_number,
@@ -93,6 +105,7 @@ SELECT
             OR (w.state = 'SHORT' AND coalesce(w.short_discrepancy, '') <> 'BACKORDER'),
         false
     ) AS wms_closed,
+    w.short_discrepancy,
     w.sku_sent,
     w.sku_seen,
     w.price_sent_cents,
@@ -123,18 +136,25 @@ SELECT
     p.parcel_id,
     p.carrier_raw,
     p.carrier,
+    coalesce(p.carrier, i.otto_carrier) AS line_carrier,
     p.number AS tracking_number,
     CASE WHEN p.state = 'parked' THEN coalesce(p.parked_rules, []) ELSE [] END AS parked_rules,
-    confirmation.state AS confirmation_state
+    confirmation.state AS confirmation_state,
+    -- The latest moment, in business time, at which anything happened to the item.
+    greatest(
+        i.processable_at, wo.submitted_at, wo.last_event_at, p.shipped_at,
+        CASE WHEN confirmed THEN confirmed_since WHEN cancelled THEN cancelled_since END
+    ) AS happened_at
 FROM item AS i
 FULL JOIN wms_line_listed AS w
     ON i.sales_order_id = w.order_ref AND i.position_item_id = w.line_id
-LEFT JOIN staging.orders AS o ON o.sales_order_id = w.order_ref
-LEFT JOIN staging.wms_orders AS wo
+LEFT JOIN (FROM staging.orders SEMI JOIN scope USING (order_key) WHERE of_scope(order_day)) AS o
+    ON o.sales_order_id = w.order_ref
+LEFT JOIN wms_order AS wo
     ON wo.order_ref = coalesce(i.sales_order_id, w.order_ref)
 LEFT JOIN submission AS sub ON sub.order_ref = i.sales_order_id
 LEFT JOIN main_parcel AS p
     ON p.order_ref = coalesce(i.sales_order_id, w.order_ref)
     AND p.line_id = coalesce(i.position_item_id, w.line_id)
-LEFT JOIN staging.outbox AS confirmation
+LEFT JOIN messages_in_scope AS confirmation
     ON confirmation.kind = 'otto_shipment' AND confirmation.business_key = p.parcel_id;

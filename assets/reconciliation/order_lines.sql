@@ -1,7 +1,5 @@
--- reconciliation.order_lines for the orders in scope.
-DELETE FROM reconciliation.order_lines WHERE sales_order_id IN (SELECT order_ref FROM scope);
-
-INSERT INTO reconciliation.order_lines BY NAME
+-- reconciliation.order_lines for the orders in scope; what was written is counted afterwards.
+CREATE OR REPLACE TEMP TABLE new_rows AS
 WITH difference AS (
     SELECT sales_order_id, position_item_id, bool_or(is_break) AS any_break,
         string_agg(kind, ', ' ORDER BY precedence) AS difference_kinds
@@ -13,7 +11,7 @@ SELECT
     l.otto_status, l.wms_status, l.wms_order_id,
     l.sku, l.sku_sent, l.sku_seen AS sku_wms,
     l.currency,
-    l.buyer_price_cents, money(l.buyer_price_cents) AS buyer_price,
+    l.line_carrier AS carrier, l.buyer_price_cents, money(l.buyer_price_cents) AS buyer_price,
     l.price_seen_cents AS wms_price_cents, money(l.price_seen_cents) AS wms_price,
     CASE WHEN l.otto_status <> 'ANNOUNCED' THEN l.processable_at END AS processable_at,
     l.submitted_at, l.dispatched_at, l.sent_at, l.cancelled_at, l.ship_by_at,
@@ -28,3 +26,10 @@ SELECT
 FROM lines AS l
 LEFT JOIN difference AS d USING (sales_order_id, position_item_id)
 ORDER BY l.order_day, l.sales_order_id, l.position_item_id;
+
+INSERT INTO reconciliation.order_lines BY NAME FROM new_rows;
+
+INSERT INTO changed_rows BY NAME
+SELECT 1 AS sign, sales_order_id, order_day, coalesce(sku, sku_wms, sku_sent) AS sku, carrier,
+    otto_status, dispatched_at, difference_class
+FROM new_rows;

@@ -4,41 +4,86 @@ Belongs here: the order of the steps, what they work on, and the numbers of the 
 compared stands in the SQL files beside this module, one per table; what a break means in
 `break_kinds`. Dagster's shells do not belong here.
 
-A run works on the orders in scope: those of which anything changed since the last run, and those
-that are not settled, because time alone turns an expected difference into a break. Everything is in
-scope when a rule, a tolerance or the schema changed. Both ways give the same tables.
+A run works on the orders in scope (`scope`): those of which anything changed since the last run and
+those that are due, because time alone turns an expected difference into a break. When a tolerance
+changed, all that may differ are in scope; when a rule or the schema did, everything is. All ways
+give the same tables.
 """
 
-import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
+from assets.closing.changes import note_reconciled, refresh_changes
 from assets.reconciliation.break_kinds import BREAK_KINDS
+from assets.reconciliation.preparation import MACROS, prepare
+from assets.reconciliation.scope import (
+    add_due,
+    add_suspects,
+    note_receipts,
+    note_rules,
+    portions,
+    take_changed,
+    take_portion,
+)
 from assets.reconciliation.staging import Staged, stage
 from resources.finance import FinanceDatabase
 from resources.operating_model import Reconciliation
 from resources.operations.database import OperationsDatabase
 
-_STEPS = (
-    "lines",
+_FOLDER = Path(__file__).parent
+
+# How far each side was read, of what it may be silent.
+FEEDS = ("feeds",)
+# For the orders in scope: every difference and its root cause, then the tables that show it. An
+# area adds its differences to `candidates` before root causes are chosen.
+CLASSIFY = (
+    "new_candidates",
     "candidates",
+    "receipt_sides",
+    "receipt_differences",
+    "refund_sides",
+    "refund_differences",
+    "price_reduction_differences",
     "root_causes",
+    "resolved_when",
+)
+_WRITE = (
     "order_lines",
     "shipments",
     "prices",
-    "breaks",
-    "daily_summary",
+    "refunds",
+    "open_orders",
+    "waiting_units",
+    "last_prices",
+    "counts",
 )
+# What belongs to no order (stock, returns without an owner) is always compared as a whole.
+_WITHOUT_ORDER = (
+    "new_candidates",
+    "stock_sides",
+    "stock_differences",
+    "blind_returns",
+    "root_causes",
+    "stock",
+)
+_BREAKS = ("breaks", "standing", "line_counts", "attribution", "daily_summary")
 
-_MACROS = (
-    # Whole cents times a decimal constant: exact, and no floating point on the way.
-    "money(cents) AS CAST(CAST(cents AS BIGINT) * 0.01 AS DECIMAL(18, 2))",
-    "at_minute(moment) AS strftime(timezone('UTC', moment), '%Y-%m-%d %H:%M UTC')",
-    r"bare(number) AS upper(regexp_replace(number, '[\s-]', '', 'g'))",
-    "same_number(one, other) AS bare(one) = bare(other)",
+_WRITTEN_BY_ORDER = (
+    "reconciliation.order_lines",
+    "reconciliation.shipments",
+    "reconciliation.prices",
+    "reconciliation.refunds",
+    "reconciliation.daily_summary",
+    "staging.otto_fingerprints",
+    "staging.wms_fingerprints",
+    "staging.open_orders",
+    "staging.waiting_units",
+    "staging.last_prices",
+    "staging.line_counts",
 )
 
 
@@ -68,6 +113,7 @@ def reconcile(
     policy: Reconciliation,
     now: datetime,
     *,
+    sku_map: Mapping[str, str] | None = None,
     full: bool = False,
 ) -> ReconciliationOutcome:
     """Compare both systems as of business time `now` and publish the finance file.
@@ -80,6 +126,7 @@ def reconcile(
         finance: where the comparison is kept and published.
         policy: times of grace and tolerances.
         now: aware business time.
+        sku_map: OTTO's SKU to the WMS's where they differ.
         full: compare every order, not only those in scope.
 
     Raises:
@@ -90,96 +137,78 @@ def reconcile(
         raise ValueError(f"naive time {now!r}: pass an aware datetime (UTC)")
     with finance.writer() as con:
         con.begin()
-        _prepare(con, policy, now)
-        staged = stage(operations, con)
-        _choose_scope(con, everything=full or staged.anew or _rules_changed(con, policy))
-        for step in _STEPS:
-            con.execute(_sql(step))
+        prepare(con, policy, sku_map or {}, now)
+        changed = note_rules(con, policy, _program())
+        staged = stage(operations, con, anew=changed.engine)
+        run_steps(con, FEEDS)
+        older_receipts = note_receipts(con)
+        if full or staged.anew or changed.program or older_receipts:
+            judged = judge_everything(con)
+        else:
+            judged = judge_changed(con, all_suspects=changed.policy)
+        finish(con)
+        note_reconciled(con, now)
         con.commit()
-        outcome = _outcome(con, staged, finance.path)
+        refresh_changes(con, finance.closes_path)
+        outcome = _outcome(con, staged, judged, finance.path)
     finance.publish()
     return outcome
 
 
-def _sql(step: str) -> str:
-    return Path(__file__).with_name(f"{step}.sql").read_text(encoding="utf-8")
+def judge_changed(con: duckdb.DuckDBPyConnection, *, all_suspects: bool) -> int:
+    """Judge orders that changed or are due, or all that may differ; returns how many."""
+    take_changed(con)
+    run_steps(con, ["stale_fingerprints", "fingerprints"])
+    add_due(con)
+    if all_suspects:
+        run_steps(con, ["suspects"])
+        add_suspects(con)
+    run_steps(con, [*FEEDS, "lines", "forget", *CLASSIFY, *_WRITE])
+    return _orders_in_scope(con)
 
 
-def _prepare(con: duckdb.DuckDBPyConnection, policy: Reconciliation, now: datetime) -> None:
-    """Temporary tables `run` (the moment, grace, tolerances) and `break_kinds`, and the macros."""
-    for macro in _MACROS:
-        con.execute(f"CREATE OR REPLACE TEMP MACRO {macro}")
-    con.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE run AS SELECT
-            $now::TIMESTAMPTZ AS as_of,
-            to_minutes($missing) AS grace_missing_in_wms,
-            to_minutes($cancellation) AS grace_cancellation,
-            to_minutes($confirmation) AS grace_confirmation,
-            to_minutes($not_dispatched) AS grace_confirmed_not_dispatched,
-            $tolerance::BIGINT AS price_tolerance_cents,
-            $material::BIGINT AS material_cents
-        """,
-        {
-            "now": now,
-            "missing": policy.missing_in_wms,
-            "cancellation": policy.cancellation,
-            "confirmation": policy.confirmation,
-            "not_dispatched": policy.confirmed_not_dispatched,
-            "tolerance": policy.price_tolerance_cents,
-            "material": policy.material_cents,
-        },
-    )
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE break_kinds (precedence INTEGER, kind VARCHAR, area VARCHAR, "
-        "owner VARCHAR, meaning VARCHAR, remedy VARCHAR, residual BOOLEAN)"
-    )
-    con.executemany(
-        "INSERT INTO break_kinds VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [
-            (precedence, kind.kind, kind.area, kind.owner, kind.meaning, kind.remedy, kind.residual)
-            for precedence, kind in enumerate(BREAK_KINDS.values())
-        ],
-    )
+def judge_everything(con: duckdb.DuckDBPyConnection) -> int:
+    """Judge all orders and write all tables anew; returns how many orders."""
+    con.execute("UPDATE run SET everything = true")
+    for table in _WRITTEN_BY_ORDER:
+        con.execute(f"DELETE FROM {table}")
+    run_steps(con, FEEDS)
+    judged = 0
+    for days in list(portions(con)):
+        take_portion(con, days)
+        run_steps(con, ["fingerprints", "lines", *CLASSIFY, *_WRITE])
+        judged += _orders_in_scope(con)
+    return judged
 
 
-def _rules_changed(con: duckdb.DuckDBPyConnection, policy: Reconciliation) -> bool:
-    """Whether the tables were made by other rules than today's; today's are noted."""
-    parts = [policy.model_dump_json(), repr(BREAK_KINDS), *_MACROS, *(_sql(s) for s in _STEPS)]
-    rules = hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
-    noted = con.execute("SELECT value FROM main.meta WHERE name = 'rules'").fetchone()
-    if noted is not None and noted[0] == rules:
-        return False
-    con.execute("DELETE FROM main.meta WHERE name = 'rules'")
-    con.execute("INSERT INTO main.meta VALUES ('rules', ?)", [rules])
-    return True
+def finish(con: duckdb.DuckDBPyConnection) -> None:
+    """Compare what belongs to no order; then record breaks, from all root causes, and sum up."""
+    run_steps(con, [*_WITHOUT_ORDER, *_BREAKS])
 
 
-def _choose_scope(con: duckdb.DuckDBPyConnection, *, everything: bool) -> None:
-    if everything:
-        orders = """
-            SELECT sales_order_id AS order_ref FROM staging.orders
-            UNION SELECT order_ref FROM staging.wms_orders
-            UNION SELECT order_ref FROM staging.wms_order_lines
-            UNION SELECT order_ref FROM staging.parcel_lines
-            UNION SELECT sales_order_id FROM reconciliation.order_lines
-            UNION SELECT sales_order_id FROM reconciliation.breaks
-        """
-    else:
-        orders = """
-            SELECT order_ref FROM changed_orders
-            UNION SELECT sales_order_id FROM reconciliation.order_lines
-                WHERE difference_class <> 'matched'
-        """
-    con.execute(f"CREATE OR REPLACE TEMP TABLE scope AS {orders}")
+def _orders_in_scope(con: duckdb.DuckDBPyConnection) -> int:
+    row = con.execute("SELECT count(DISTINCT order_key) FROM scope").fetchone()
+    return int(row[0]) if row else 0
+
+
+def run_steps(con: duckdb.DuckDBPyConnection, steps: Sequence[str]) -> None:
+    """Run the SQL files of these names."""
+    for step in steps:
+        con.execute((_FOLDER / f"{step}.sql").read_text(encoding="utf-8"))
+
+
+def _program() -> list[str]:
+    """All texts of which the comparison is made."""
+    files = [path.read_text(encoding="utf-8") for path in sorted(_FOLDER.glob("*.sql"))]
+    return [repr(BREAK_KINDS), *MACROS, *files]
 
 
 def _outcome(
-    con: duckdb.DuckDBPyConnection, staged: Staged, published_path: Path
+    con: duckdb.DuckDBPyConnection, staged: Staged, judged: int, published_path: Path
 ) -> ReconciliationOutcome:
-    orders_in_scope, items, expected = con.execute(
-        "SELECT (SELECT count(*) FROM scope), count(*) FILTER (otto_status IS NOT NULL), "
-        "count(*) FILTER (difference_class = 'expected') FROM reconciliation.order_lines"
+    items, expected = con.execute(
+        "SELECT CAST(coalesce(sum(items), 0) AS BIGINT), "
+        "CAST(coalesce(sum(expected), 0) AS BIGINT) FROM reconciliation.daily_summary"
     ).fetchall()[0]
     breaks = con.execute(
         "SELECT kind, count(*), CAST(sum(amount_at_risk_cents) AS BIGINT) "
@@ -188,7 +217,7 @@ def _outcome(
     events = dict(con.execute("SELECT event, count(*) FROM break_events GROUP BY event").fetchall())
     return ReconciliationOutcome(
         staged=staged.counts,
-        orders_in_scope=orders_in_scope,
+        orders_in_scope=judged,
         items=items,
         expected=expected,
         open_breaks={kind: count for kind, count, _ in breaks},

@@ -1,12 +1,10 @@
 -- reconciliation.shipments for the orders in scope.
-DELETE FROM reconciliation.shipments WHERE sales_order_id IN (SELECT order_ref FROM scope);
-
 INSERT INTO reconciliation.shipments BY NAME
 SELECT
     l.sales_order_id, l.position_item_id, p.parcel_id, l.order_day, l.sku,
     p.shipped_at AS dispatched_at,
     p.carrier_raw AS wms_carrier, p.carrier,
-    coalesce(p.corrected_tracking_number, p.tracking_number) AS wms_tracking_number,
+    p.number AS wms_tracking_number,
     l.otto_carrier, l.otto_tracking_number,
     p.state AS parcel_state,
     CASE WHEN p.state = 'parked' THEN array_to_string(p.parked_rules, ', ') END AS parked_rules,
@@ -21,10 +19,10 @@ SELECT
     END AS difference_class,
     d.kind AS difference_kind
 FROM lines AS l
-LEFT JOIN staging.parcel_lines AS pl
-    ON pl.order_ref = l.sales_order_id AND pl.line_id = l.position_item_id
-LEFT JOIN staging.parcels AS p ON p.parcel_id = pl.parcel_id
-LEFT JOIN staging.outbox AS o ON o.kind = 'otto_shipment' AND o.business_key = p.parcel_id
+LEFT JOIN parcels_in_scope AS p
+    ON p.order_ref = l.sales_order_id AND p.line_id = l.position_item_id
+LEFT JOIN messages_in_scope AS o
+    ON o.kind = 'otto_shipment' AND o.business_key = p.parcel_id
 LEFT JOIN root_causes AS d
     ON d.area = 'shipments'
     AND d.sales_order_id = l.sales_order_id AND d.position_item_id = l.position_item_id

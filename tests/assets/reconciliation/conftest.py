@@ -66,12 +66,64 @@ class World:
         self._insert(schema.wms_orders, self._wms(ref) | {"submitted_at": None})
         self._insert(schema.wms_order_lines, self._line(ref, item) | line)
 
+    def article(
+        self, sku: str, *, level: Row | None = None, figure: Row | None = None, **terms: Any
+    ) -> None:
+        """A SKU with one level and a figure of 5 that OTTO accepted a minute ago.
+
+        `level` and `figure`: columns that differ; `terms`: terms of the figure that differ.
+        """
+        self.level(**{"sku": sku} | (level or {}))
+        self.figure(sku, terms, **(figure or {}))
+
+    def level(self, sku: str, location: str = "MAIN", **changes: Any) -> None:
+        row = {
+            "sku": sku,
+            "location": location,
+            "on_hand": 9,
+            "reserved": 3,
+            "blocked": 1,
+            "as_of": self.now - timedelta(minutes=2),
+            "recorded_at": self.now,
+        }
+        self._insert(schema.stock_levels, row | changes)
+
+    def figure(self, sku: str, terms: Row | None = None, **changes: Any) -> None:
+        shown = {"safety_stock": 0, "percentage": 100, "share": 5} | (terms or {})
+        accepted = self.now - timedelta(minutes=1)
+        row = {
+            "sku": sku,
+            "quantity": 5,
+            "sequence": 1,
+            "terms": json.dumps({"cap": None, "floor": 0} | shown),
+            "otto_open": shown.get("otto_open", 0),
+            "computed_at": accepted,
+            "lane": 1,
+            "rank": 0,
+            "pending": False,
+            "accepted_quantity": 5,
+            "accepted_sequence": 1,
+            "accepted_at": accepted,
+            "recorded_at": self.now,
+        }
+        self._insert(schema.availability, row | changes)
+
+    def sold(self, sku: str, ref: str, **changes: Any) -> None:
+        """A waiting unit of `sku`, ordered three hours ago, accepted by the WMS."""
+        item, line = changes.pop("item", {}), changes.pop("line", {})
+        self.waiting(ref, item={"sku": sku} | item, line={"sku_seen": "WMS-1"} | line)
+        if changes:
+            self.change(schema.orders, {"sales_order_id": ref}, **changes)
+
     def change(self, table: sa.Table, key: Row, **values: Any) -> None:
         """Overwrite columns of one row, as recorded now."""
         where = [table.c[name] == value for name, value in key.items()]
         with self.db.write() as conn:
             statement = table.update().where(*where).values(**values, recorded_at=self.now)
             assert conn.execute(statement).rowcount == 1
+
+    def change_order(self, ref: str, **values: Any) -> None:
+        self.change(schema.orders, {"sales_order_id": ref}, **values)
 
     def change_item(self, ref: str, item: str = "1", **values: Any) -> None:
         key = {"sales_order_id": ref, "position_item_id": item}
@@ -89,9 +141,13 @@ class World:
                 conn.execute(table.delete().where(table.c.order_ref == ref))
 
     def reconcile(
-        self, policy: Reconciliation = POLICY, *, full: bool = False
+        self,
+        policy: Reconciliation = POLICY,
+        *,
+        full: bool = False,
+        sku_map: dict[str, str] | None = None,
     ) -> ReconciliationOutcome:
-        return reconcile(self.db, self.finance, policy, self.now, full=full)
+        return reconcile(self.db, self.finance, policy, self.now, sku_map=sku_map, full=full)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of the published file."""
@@ -107,6 +163,19 @@ class World:
         ):
             found.setdefault(f"{ref}/{item}", set()).add(kind)
         return found
+
+    def stock_breaks(self) -> dict[str, str]:
+        """Open breaks of stock: SKU to kind, one at most."""
+        rows = self.query(
+            "SELECT sku, kind FROM reconciliation.breaks WHERE status = 'open' AND area = 'stock'"
+        )
+        assert len({sku for sku, _ in rows}) == len(rows)
+        return dict(rows)
+
+    def stock_classes(self) -> dict[str, tuple[str, str | None]]:
+        """SKU to difference class and kind."""
+        rows = self.query("SELECT sku, difference_class, difference_kind FROM reconciliation.stock")
+        return {sku: (name, kind) for sku, name, kind in rows}
 
     def classes(self) -> dict[str, tuple[str, str | None]]:
         """`order/item` to difference class and kinds."""
@@ -234,9 +303,21 @@ class World:
 
 @pytest.fixture
 def world(sqlite_template: Path, tmp_path: Path) -> Iterator[World]:
-    shutil.copy(sqlite_template, tmp_path / "operations.sqlite")
-    db = OperationsDatabase(f"sqlite:///{tmp_path / 'operations.sqlite'}")
-    yield World(db, FinanceDatabase(tmp_path / "finance.duckdb", lock_timeout_seconds=5))
+    yield from _world(sqlite_template, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared_world(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    """One world for all cases of a module that are judged together."""
+    yield from _world(sqlite_template, tmp_path_factory.mktemp("shared"))
+
+
+def _world(template: Path, folder: Path) -> Iterator[World]:
+    shutil.copy(template, folder / "operations.sqlite")
+    db = OperationsDatabase(f"sqlite:///{folder / 'operations.sqlite'}")
+    yield World(db, FinanceDatabase(folder / "finance.duckdb", lock_timeout_seconds=5))
     db.close()
 
 

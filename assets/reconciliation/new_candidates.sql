@@ -1,0 +1,2 @@
+-- Differences are collected anew for each scope; root causes of all scopes stay.
+DELETE FROM candidates;
