@@ -11,7 +11,7 @@ demo: $(VENV)/.runtime
 	$(BIN)/otto-pipelines demo
 
 test: $(VENV)/.dev lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -30,13 +30,16 @@ def check_result(
     failing: Sequence[Mapping[str, Cell]],
     warned: Sequence[Mapping[str, Cell]] = (),
     remedy: str,
+    measures: Mapping[str, int] | None = None,
 ) -> dg.AssetCheckResult:
     """Build the result of one named rule, whose description says what it means.
 
-    Without failing rows, those that could not be judged for certain make it a warning.
+    Without failing rows, those that could not be judged for certain make it a warning. `measures`
+    are further numbers that the UI plots.
     """
     meaning = spec.description or spec.name
     metadata: dict[str, dg.MetadataValue] = {
+        **numbers(measures or {}),
         "failing_rows": dg.MetadataValue.int(len(failing)),
         "warned_rows": dg.MetadataValue.int(len(warned)),
         "remedy": dg.MetadataValue.text(remedy),

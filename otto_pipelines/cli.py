@@ -12,7 +12,18 @@ from typing import Annotated
 
 import typer
 
-from otto_pipelines.commands import breaks, connections, exceptions, flows, overview
+from otto_pipelines.commands import (
+    breaks,
+    closing,
+    connections,
+    exceptions,
+    flows,
+    overview,
+    receipts,
+    reductions,
+    returns,
+)
+from otto_pipelines.commands.opening import explained
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -40,13 +51,14 @@ def demo(
         raise typer.Exit(run_live(orders=orders, days=days, seed=seed, folder=folder))
     from otto_pipelines.demo.rehearsal import rehearse  # noqa: PLC0415
 
-    result = rehearse(
-        orders=orders,
-        days=days,
-        seed=seed,
-        folder=folder,
-        progress=lambda text: print(f"  {text}", file=sys.stderr),
-    )
+    with explained():
+        result = rehearse(
+            orders=orders,
+            days=days,
+            seed=seed,
+            folder=folder,
+            progress=lambda text: print(f"  {text}", file=sys.stderr),
+        )
     if as_json:
         print(json.dumps(result, indent=2, ensure_ascii=False))
     else:
@@ -58,6 +70,8 @@ def demo(
         or result["missed"]
         or result["unexpected"]
         or result["failed_runs"]
+        or result["oversold_avoidable"]
+        or result["shorts_settled"] != result["shorts"]
     )
     raise typer.Exit(0 if good else 1)
 
@@ -67,7 +81,11 @@ app.command()(flows.reconcile)
 app.command()(overview.status)
 app.command("check-connection")(connections.check_connection)
 app.add_typer(exceptions.app, name="errors")
+app.add_typer(returns.app, name="returns")
+app.add_typer(reductions.app, name="reductions")
+app.add_typer(receipts.app, name="receipt")
 app.add_typer(breaks.app, name="breaks")
+app.add_typer(closing.app, name="close")
 
 
 def main() -> None:

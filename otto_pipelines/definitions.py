@@ -10,13 +10,27 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets import fulfilment, fulfilment_checks, orders, reconciled, retention, warehouse
+from assets import (
+    fulfilment,
+    fulfilment_checks,
+    orders,
+    period_close,
+    prices,
+    receipts,
+    reconciled,
+    retention,
+    returns,
+    stock,
+    stock_checks,
+    warehouse,
+)
 from resources.bindings import all_resources
-from resources.operating_model import Automation, load_operating_model
+from resources.operating_model import Automation, AvailabilityPolicy, load_operating_model
 from sensors.fast_lane import build_fast_lane
 from sensors.follow_up import build_follow_up
 from sensors.lanes import JOBS
-from sensors.schedules import build_schedules
+from sensors.schedules import build_money_schedules, build_schedules, build_stock_schedules
+from sensors.stock_news import build_stock_news
 from sensors.waiting_rows import build_waiting_rows
 
 ASSETS = (
@@ -24,27 +38,67 @@ ASSETS = (
     warehouse.wms_orders,
     warehouse.wms_order_audit,
     fulfilment.fulfilment,
+    stock.stock,
+    returns.otto_returns,
+    returns.otto_return_shipments,
+    returns.wms_returns,
+    returns.return_decisions,
+    returns.otto_return_decisions,
+    receipts.otto_receipts,
+    receipts.settled_discounts,
+    prices.otto_price_reduction_requests,
+    prices.otto_price_reductions,
+    prices.otto_products,
     reconciled.reconciliation_tables,
+    period_close.period_close,
     retention.retention,
+)
+
+CHECKS = (
+    fulfilment_checks.fulfilment_checks,
+    stock_checks.stock_checks,
+    returns.otto_returns_checks,
+    returns.otto_return_shipments_checks,
+    returns.wms_returns_checks,
+    returns.return_decisions_checks,
+    returns.otto_return_decisions_checks,
+    receipts.receipts_checks,
+    prices.requests_checks,
+    prices.reductions_checks,
+    prices.products_checks,
+    prices.wms_price_checks,
 )
 
 
 def build_definitions(
-    automation: Automation | None = None, *, resources: Mapping[str, object] | None = None
+    automation: Automation | None = None,
+    availability: AvailabilityPolicy | None = None,
+    *,
+    resources: Mapping[str, object] | None = None,
 ) -> dg.Definitions:
     """Assemble the code location.
 
     Args:
         automation: crons and switches; default: those of the operating model's defaults.
+        availability: the same of stock.
         resources: overrides by name, for tests and special environments.
     """
     when = automation or Automation()
     return dg.Definitions(
         assets=ASSETS,
-        asset_checks=[fulfilment_checks.fulfilment_checks],
+        asset_checks=CHECKS,
         jobs=JOBS,
-        schedules=build_schedules(when),
-        sensors=[build_fast_lane(when), *build_waiting_rows(when), build_follow_up(when)],
+        schedules=[
+            *build_schedules(when),
+            *build_stock_schedules(when, availability or AvailabilityPolicy()),
+            *build_money_schedules(when),
+        ],
+        sensors=[
+            build_fast_lane(when),
+            build_stock_news(when),
+            *build_waiting_rows(when),
+            build_follow_up(when),
+        ],
         resources={**all_resources(), **(resources or {})},
         # One process per run: starting a process per step costs seconds, and the steps are short.
         executor=dg.in_process_executor,
@@ -55,4 +109,7 @@ def build_definitions(
 def defs() -> dg.Definitions:
     """Load with the automation settings of the file that OPERATING_MODEL names, if it is there."""
     path = Path(os.environ.get("OPERATING_MODEL", "operating_model.yaml"))
-    return build_definitions(load_operating_model(path).automation if path.exists() else None)
+    if not path.exists():
+        return build_definitions()
+    model = load_operating_model(path)
+    return build_definitions(model.automation, model.availability)

@@ -15,13 +15,21 @@ import typer
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from assets.contracts.money_rules import MONEY_RULES
+from assets.contracts.price_rules import PRICE_RULES
 from assets.contracts.rules import RULES
 from assets.reconciliation.break_kinds import BREAK_KINDS
 from assets.rules.shipment_gate import GATE_RULES
 from otto_pipelines.cli import app
 from otto_pipelines.definitions import build_definitions
+from resources.finance_close import CLOSING, VIEWS
 from resources.finance_schema import RECONCILIATION
 from resources.operating_model import OperatingModel
+from resources.wms import http
+from resources.wms.capabilities import MEANINGS
+from resources.wms.files import adapter as files
+from resources.wms.ongoing import adapter as ongoing
+from resources.wms.tryton import adapter as tryton
 from sensors.lanes import JOBS, LANE_TAG
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -45,7 +53,7 @@ def finance_tables() -> str:
             ["Column", "Type", "Meaning"],
             [[f"`{c.name}`", c.type, c.meaning] for c in table.columns],
         )
-        for table in RECONCILIATION
+        for table in (*RECONCILIATION, *CLOSING, *VIEWS)
     )
 
 
@@ -62,6 +70,25 @@ def contract_rules() -> str:
     return markdown(
         ["Check", "Meaning", "Owner", "What to do"],
         [[f"`{r.name}`", r.description, r.owner, r.remedy] for r in RULES.values()],
+    )
+
+
+def money_rules() -> str:
+    """What rows about money must satisfy before they are stored."""
+    return markdown(
+        ["Check", "Meaning", "Owner", "What to do"],
+        [[f"`{r.name}`", r.description, r.owner, r.remedy] for r in MONEY_RULES.values()],
+    )
+
+
+def price_rules() -> str:
+    """What stored prices must satisfy, with the asset whose check it is."""
+    return markdown(
+        ["Check", "Asset", "Meaning", "Owner", "What to do"],
+        [
+            [f"`{r.name}`", f"`{r.asset}`", r.description, r.owner, r.remedy]
+            for r in PRICE_RULES.values()
+        ],
     )
 
 
@@ -155,16 +182,33 @@ def _shown(value: object) -> str:
     return f"`{value}`"
 
 
+def wms_features() -> str:
+    """What each warehouse adapter can do, and what happens without it."""
+    known = [adapter.CAPABILITIES for adapter in (http, tryton, files, ongoing)]
+    rows = [
+        [
+            f"`{feature}`: {meaning}",
+            *("yes" if feature in adapter.supports else "no" for adapter in known),
+            without,
+        ]
+        for feature, (meaning, without) in MEANINGS.items()
+    ]
+    return markdown(["Feature", *(f"`{one.name}`" for one in known), "Without it"], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "finance-tables": finance_tables,
     "break-kinds": break_kinds,
     "contract-rules": contract_rules,
+    "money-rules": money_rules,
+    "price-rules": price_rules,
     "gate-rules": gate_rules,
     "assets": assets,
     "automation": automation,
     "jobs": jobs,
     "commands": commands,
     "operating-model": operating_model,
+    "wms-features": wms_features,
 }
 
 

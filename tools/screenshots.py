@@ -2,7 +2,8 @@
 
 Belongs here: opening a running demo in a headless browser and storing what it shows below
 `docs/images`. Start `otto-pipelines demo` first and give it five minutes, so that checks have
-failed and breaks exist; then, with the extra `browser` installed and Chromium on the machine:
+failed and breaks exist (`stock-check` fails from the 4th to the 13th minute); then, with the extra
+`browser` installed and Chromium on the machine:
 
     python tools/screenshots.py --url http://127.0.0.1:3000
 """
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Page, Route, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 CHROMIUM_SWITCHES = (
@@ -24,6 +26,7 @@ CHROMIUM_SWITCHES = (
 )
 LONGEST_WAIT_MS = 60_000
 SETTLE_MS = 2_500
+LOOKS, LOOK_MS = 12, 15_000
 EMPTY_GROUND = (900, 600)
 LARGEST_BYTES = 400_000
 
@@ -44,18 +47,34 @@ def graph(page: Page) -> None:
     page.mouse.dblclick(*EMPTY_GROUND)
 
 
+def _open_failed(page: Page, address: str) -> None:
+    """Open a check that fails; while it runs anew the page does not show what it found."""
+    for _ in range(LOOKS):
+        page.goto(address)
+        try:
+            page.get_by_text("row(s) fail").first.wait_for(timeout=LOOK_MS)
+        except PlaywrightTimeout:
+            continue
+        return
+    raise PlaywrightTimeout(f"{address} shows no failed check: is the demo that far?")
+
+
 def failed_check(page: Page) -> None:
     """A broken rule of the tracking gate, with its rows and what to do."""
     page.set_viewport_size({"width": 1500, "height": 900})
-    page.goto("/assets/parcels?view=checks&checkDetail=tracking_number_valid")
-    page.get_by_text("row(s) fail").first.wait_for()
+    _open_failed(page, "/assets/parcels?view=checks&checkDetail=tracking_number_valid")
+
+
+def stock_check(page: Page) -> None:
+    """A stock list that the mass-drop guard refused, with what to do."""
+    page.set_viewport_size({"width": 1500, "height": 900})
+    _open_failed(page, "/assets/wms_stock?view=checks&checkDetail=stock_list_believable")
 
 
 def breaks(page: Page) -> None:
     """The breaks' checks, one of them open with its rows."""
     page.set_viewport_size({"width": 1500, "height": 900})
-    page.goto("/assets/reconciliation/breaks?view=checks&checkDetail=no_price_mismatch")
-    page.get_by_text("row(s) fail").first.wait_for()
+    _open_failed(page, "/assets/reconciliation/breaks?view=checks&checkDetail=no_price_mismatch")
 
 
 def runs(page: Page) -> None:
@@ -68,6 +87,7 @@ def runs(page: Page) -> None:
 PICTURES: dict[str, Callable[[Page], None]] = {
     "asset-graph": graph,
     "failed-check": failed_check,
+    "stock-check": stock_check,
     "breaks": breaks,
     "runs": runs,
 }

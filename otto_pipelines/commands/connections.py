@@ -1,6 +1,8 @@
 """The command `check-connection`: does everything answer that the flows need?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
 
 import typer
 
@@ -13,18 +15,31 @@ from otto_pipelines.commands.opening import (
     settings,
 )
 from resources.bindings import open_otto, open_wms
+from resources.otto.client import OttoClient
 from resources.otto.orders import OrdersQuery
+from resources.otto.receipts import ReceiptsQuery
 from resources.wms.port import WmsRetryable
+
+# One small reading for each scope that the app needs at OTTO.
+_READINGS: dict[str, Callable[[OttoClient], Iterator[object]]] = {
+    "orders": lambda otto: otto.order_pages(OrdersQuery(limit=1)),
+    "shipments": lambda otto: otto.shipments_since(datetime.now(UTC)),
+    "availability": lambda otto: otto.availability.quantities(),
+    "returns": lambda otto: otto.returns.pages(),
+    "receipts": lambda otto: otto.receipts.pages(ReceiptsQuery(limit=1)),
+    "price-reduction": lambda otto: otto.price_reductions.pages(),
+    "products": lambda otto: otto.products.active_status(),
+}
 
 
 def check_connection() -> None:
-    """Check settings, operating model, databases, OTTO (token and orders scope) and the WMS."""
+    """Check settings, operating model, databases, OTTO (token and each scope) and the WMS."""
     with explained():
         settings()
     checks: dict[str, Callable[[], str]] = {
         "operating model": _model,
         "operations database": _operations,
-        "OTTO": _otto,
+        **{f"OTTO {scope}": partial(_otto, reading) for scope, reading in _READINGS.items()},
         "WMS": _wms,
     }
     failed = False
@@ -49,10 +64,10 @@ def _operations() -> str:
         return db.shown_url
 
 
-def _otto() -> str:
+def _otto(reading: Callable[[OttoClient], Iterator[object]]) -> str:
     with open_otto(settings(), model()) as otto:
-        page = next(iter(otto.order_pages(OrdersQuery(limit=1))), None)
-    return f"{settings().otto_base_url}, {'orders can be read' if page else 'no page came'}"
+        next(reading(otto), None)
+    return f"{settings().otto_base_url} can be read"
 
 
 def _wms() -> str:

@@ -1,4 +1,4 @@
-"""Commands `errors list|retry|ignore`: outbox rows, quarantine and parked parcels."""
+"""Commands `errors list|retry|ignore`: outbox rows, quarantine, parked parcels and open shorts."""
 
 import json
 from datetime import UTC, datetime
@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from otto_pipelines.commands.opening import console, explained, operations
+from otto_pipelines.commands.opening import console, explained, model, operations
+from resources.bindings import open_clock
 from resources.operations import outbox, outbox_desk, quarantine
 
 app = typer.Typer(no_args_is_help=True, help="What waits for a person, and what to do about it.")
@@ -18,16 +19,19 @@ _STUCK = ("failed", "blocked")
 def list_errors(
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """List failed and blocked messages, parked parcels and quarantined rows."""
+    """List failed and blocked messages, parked parcels, open short-picks and quarantined rows."""
+    from assets import short_picks  # noqa: PLC0415
     from assets.parcel_gate import refused_rows  # noqa: PLC0415
 
     with explained(), operations() as db:
+        shorts = short_picks.open_rows(db, model().short_pick, open_clock().now())
         parked = [r for r in refused_rows(db, datetime.now(UTC)) if r["state"] == "parked"]
         with db.read() as conn:
             stuck = outbox.rows(conn, states=_STUCK, limit=10_000)
             held = quarantine.open_rows(conn)
     found = [_of_outbox(row) for row in stuck]
     found += [_of_parcel(row) for row in parked]
+    found += [_of_short(row) for row in shorts]
     found += [_of_quarantine(row) for row in held]
     if as_json:
         typer.echo(json.dumps(found, indent=2, default=str))
@@ -88,6 +92,20 @@ def _of_parcel(row: dict[str, Any]) -> dict[str, Any]:
         "state": "parked",
         "reason": row["reason"],
         "remedy": row["remedy"],
+    }
+
+
+def _of_short(row: dict[str, Any]) -> dict[str, Any]:
+    now_or_never = row["overdue"] or row["next_step"] == "a person decides"
+    return {
+        "id": None,
+        "what": f"short-pick of {row['sku']}",
+        "key": f"{row['sales_order_id']}:{row['position_item_id']}",
+        "state": "overdue" if row["overdue"] else "open",
+        "reason": f"{row['why']}; ship by: {row['ship_by_at'] or 'OTTO promised no day'}",
+        "remedy": "let the warehouse ship it, or cancel it in OTTO Partner Connect"
+        if now_or_never
+        else f"nothing yet; next, by itself: {row['next_step']}",
     }
 
 

@@ -16,22 +16,65 @@ class Flow(StrEnum):
 
     ORDERS = "orders"
     SHIPMENTS = "shipments"
+    STOCK = "stock"
+    RETURNS = "returns"
+    RECEIPTS = "receipts"
+    PRICES = "prices"
     ALL = "all"
 
 
-def sync(flow: Annotated[Flow, typer.Argument(help="What to synchronise.")] = Flow.ALL) -> None:
+def sync(
+    flow: Annotated[Flow, typer.Argument(help="What to synchronise.")] = Flow.ALL,
+    sku: Annotated[
+        list[str] | None, typer.Option(help="stock: only this SKU of OTTO; may be repeated.")
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="stock: send every figure, changed or not.")
+    ] = False,
+    confirm_drop: Annotated[
+        bool,
+        typer.Option(
+            "--confirm-drop",
+            help="stock: the stock is gone, take over the list that the mass-drop guard stopped.",
+        ),
+    ] = False,
+) -> None:
     """Synchronise now: what changed since the last time."""
+    if flow is not Flow.STOCK and (sku or full or confirm_drop):
+        raise typer.BadParameter("--sku, --full and --confirm-drop belong to: sync stock")
+    if sku and (full or confirm_drop):
+        raise typer.BadParameter("--sku names a few SKUs; --full and --confirm-drop are about all")
     if flow in {Flow.ORDERS, Flow.ALL}:
-        today = datetime.now(ZoneInfo("Europe/Berlin")).date().isoformat()
-        config = {"ops": {"otto_orders": {"config": {"mode": "changes"}}}}
-        _execute("sync_orders", partition_key=today, config=config)
+        _execute("sync_orders", partition_key=_today(), config=_changes("otto_orders"))
     if flow in {Flow.SHIPMENTS, Flow.ALL}:
         _execute("sync_shipments")
+    if flow in {Flow.STOCK, Flow.ALL}:
+        task = {
+            "task": "push" if full else "all",
+            "skus": sku or [],
+            "confirm_drop": confirm_drop,
+        }
+        job = "push_all_stock" if full else "sync_stock"
+        _execute(job, config={"ops": {"stock": {"config": task}}})
+    if flow in {Flow.RETURNS, Flow.ALL}:
+        _execute("sync_returns")
+    if flow in {Flow.RECEIPTS, Flow.ALL}:
+        _execute("sync_receipts", partition_key=_today(), config=_changes("otto_receipts"))
+    if flow in {Flow.PRICES, Flow.ALL}:
+        _execute("sync_prices")
 
 
 def reconcile() -> None:
     """Compare both systems now and publish the finance file."""
     _execute("reconcile")
+
+
+def _today() -> str:
+    return datetime.now(ZoneInfo("Europe/Berlin")).date().isoformat()
+
+
+def _changes(asset: str) -> dict[str, Any]:
+    return {"ops": {asset: {"config": {"mode": "changes"}}}}
 
 
 def _execute(

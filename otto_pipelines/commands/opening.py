@@ -1,15 +1,21 @@
 """What commands share: opening our own parts, and errors that end a command with one clear line."""
 
+import getpass
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from assets.closing.periods import ClosingError
 from assets.reconciliation.decisions import DecisionError
+from assets.reduction_desk import ReductionRefused
+from assets.return_desk import DecisionRefused
+from otto_pipelines.demo.workplace import DemoError
 from resources.finance import FinanceDatabaseError
 from resources.operating_model import OperatingModel, OperatingModelError, load_operating_model
 from resources.operations.database import OperationsDatabase, OperationsDatabaseError
@@ -19,6 +25,7 @@ from resources.settings import (
     Settings,
     SettingsError,
     finance_database_path,
+    operating_model_path,
     operations_database_url,
     settings_from_environment,
 )
@@ -27,13 +34,24 @@ from resources.wms.port import WmsError
 console = Console()
 errors = Console(stderr=True)
 
+FileOption = Annotated[
+    Path | None, typer.Option("--file", help="The finance file; default FINANCE_DATABASE_PATH.")
+]
+ByOption = Annotated[
+    str | None, typer.Option("--by", help="Who decides; default: the user of this machine.")
+]
+
 EXPECTED = (
+    ClosingError,
     DecisionError,
+    DecisionRefused,
+    DemoError,
     FinanceDatabaseError,
     OperatingModelError,
     OperationsDatabaseError,
     OttoError,
     OutboxRefusal,
+    ReductionRefused,
     SettingsError,
     WmsError,
 )
@@ -56,7 +74,7 @@ def settings() -> Settings:
 
 def model() -> OperatingModel:
     """Read the operating model."""
-    return load_operating_model(settings().operating_model_path)
+    return load_operating_model(operating_model_path(os.environ))
 
 
 @contextmanager
@@ -73,6 +91,11 @@ def operations() -> Iterator[OperationsDatabase]:
 def finance_file(given: Path | None) -> Path:
     """Choose the published finance file: the one named, or that of the environment."""
     return given or finance_database_path(os.environ)
+
+
+def person(given: str | None) -> str:
+    """Choose who decides: the one named, or the user of this machine."""
+    return given or getpass.getuser()
 
 
 def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:

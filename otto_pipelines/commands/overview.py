@@ -8,14 +8,15 @@ import sqlalchemy as sa
 import typer
 
 from otto_pipelines.commands.opening import console, explained, finance_file, operations, table
-from resources.operations import outbox, sync_log
+from resources.operations import availability_desk, outbox, short_picks, sync_log
+from resources.operations.availability import Lane
 from resources.operations.schema import parcels, position_items, quarantine, sync_runs
 
 
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Show items by state, the outbox, what is parked, breaks and the last synchronisations."""
+    """Show items by state, the outbox, what is parked, stock, breaks and the last runs."""
     with explained():
         found = {**_operations(), "open_breaks": _breaks()}
     if as_json:
@@ -38,6 +39,7 @@ def _operations() -> dict[str, Any]:
             "parcels_parked": _count(conn, parcels.c.state == "parked"),
             "rows_quarantined": _count(conn, quarantine.c.resolved_at.is_(None)),
         }
+        shorts = short_picks.counts(conn)
         flows = conn.scalars(sa.select(sync_runs.c.flow).distinct().order_by(sync_runs.c.flow))
         return {
             "position_items": {row[0]: row[1] for row in by_status},
@@ -46,6 +48,10 @@ def _operations() -> dict[str, Any]:
                 f"{kind} {state}": count
                 for kind, states in outbox.overview(conn).items()
                 for state, count in states.items()
+            },
+            "stock": _stock(conn),
+            "short_picks": {
+                name: getattr(shorts, name) for name in ("shipped", "cancelled", "open")
             },
             "synchronisations": [
                 {
@@ -60,6 +66,20 @@ def _operations() -> dict[str, Any]:
                 for run in sync_log.last(conn, flow, 1)
             ],
         }
+
+
+def _stock(conn: sa.Connection) -> dict[str, Any]:
+    """SKUs of OTTO by what stands between our figure and what OTTO shows."""
+    found = availability_desk.overview(conn)
+    oldest = found.oldest_accepted_at
+    return {
+        "skus": found.skus,
+        **{f"waiting_{lane.name.lower()}": found.pending_by_lane.get(lane, 0) for lane in Lane},
+        "never_accepted": found.never_accepted,
+        "refused": found.refused,
+        "held_by_a_guard": found.frozen,
+        "oldest_accepted_at": None if oldest is None else oldest.isoformat(timespec="seconds"),
+    }
 
 
 def _count(conn: sa.Connection, condition: sa.ColumnElement[bool]) -> int:

@@ -6,7 +6,6 @@ days elsewhere.
 """
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -23,10 +22,13 @@ import yaml
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from otto_pipelines.demo.incidents import play
+from otto_pipelines.demo.tryton import tryton_warehouse
 from otto_pipelines.demo.workplace import (
     REPOSITORY,
     DemoError,
     Workplace,
+    clear,
     credentials,
     prepare,
     start_sandbox,
@@ -36,6 +38,7 @@ HOST = "127.0.0.1"
 FIRST_UI_PORT = 3000
 TEMPO = 0.008
 ORDERS_PER_HOUR = 120
+_ORDERS_FOR_PEOPLE = 12
 # Real time is the ceiling of virtual time, so a huge speed means: history at once, then real time.
 CATCH_UP_SPEED = 1_000_000
 
@@ -45,7 +48,10 @@ _MODEL_CHANGES: dict[str, dict[str, Any]] = {
         "cancellation": 3,
         "confirmation": 10,
         "confirmed_not_dispatched": 3,
+        "stock_drift": 3,
+        "stock_oversold": 3,
     },
+    "availability": {"snapshot_cron": "*/2 * * * *", "stale_after_minutes": 5},
     "automation": {
         "enabled": True,
         "orders_cron": "* * * * *",
@@ -65,14 +71,16 @@ def run_live(*, orders: int, days: int, seed: int, folder: Path | None = None) -
     except Timeout:
         console.print(f"[red]another demo is running in {folder}[/red]: stop it, or use --folder")
         return 1
-    shutil.rmtree(folder, ignore_errors=True)
     logs = folder / "logs"
-    logs.mkdir(parents=True)
     with ExitStack() as running:
         running.callback(console.print, "stopped")
         try:
+            clear(folder)
+            logs.mkdir()
             with console.status("starting the sandbox (OTTO and a warehouse)") as status:
-                place = _sandbox_and_workplace(running, folder, orders=orders, days=days, seed=seed)
+                place = _sandbox_and_workplace(
+                    running, folder, orders=orders, days=days, seed=seed, say=status.update
+                )
                 status.update("preparing the Dagster instance")
                 _prepare_instance(place, logs)
                 status.update("starting code server, daemon and webserver")
@@ -81,12 +89,23 @@ def run_live(*, orders: int, days: int, seed: int, folder: Path | None = None) -
             console.print(f"[red]the demo did not start:[/red] {error}")
             return 1
         console.print(_welcome(url, place))
-        return _wait_for_the_end(console)
+        # The incidents are of the sandbox's warehouse.
+        sandbox = None if _with_tryton() else place.environment["OTTO_API_BASE_URL"]
+        return _until_the_end(console, sandbox)
 
 
 def _sandbox_and_workplace(
-    running: ExitStack, folder: Path, *, orders: int, days: int, seed: int
+    running: ExitStack,
+    folder: Path,
+    *,
+    orders: int,
+    days: int,
+    seed: int,
+    say: Callable[[str], None],
 ) -> Workplace:
+    if _with_tryton():
+        # People work in real time, so there are no days of history.
+        orders, days = min(orders, _ORDERS_FOR_PEOPLE), 1
     start = datetime.now(UTC) - timedelta(days=days)
     arguments = {
         "--orders": orders,
@@ -97,11 +116,19 @@ def _sandbox_and_workplace(
         "--tempo": TEMPO,
         "--after-orders-trickle": ORDERS_PER_HOUR,
         "--stall-seconds": 6,
+        # Some of the further articles, so that none is ordered that a guard keeps from sale.
+        "--skus": 80,
+        "--colliding-skus": 1,
+        "--orphan-skus": 1,
     }
     shared = credentials()
     flat = [str(part) for pair in arguments.items() for part in pair]
     process, addresses = start_sandbox(flat, shared, folder / "logs" / "sandbox.log")
     running.callback(_stop, process)
+    if _with_tryton():
+        server = running.enter_context(tryton_warehouse(seed, say))
+        addresses = {**addresses, "wms": server.url}
+        shared = {**shared, "WMS_ADAPTER": "tryton", "WMS_API_KEY": server.adapter_key}
     return prepare(folder, addresses, shared, _MODEL_CHANGES)
 
 
@@ -214,12 +241,27 @@ def _stop(process: subprocess.Popen[Any]) -> None:
             process.wait()
 
 
-def _wait_for_the_end(console: Console) -> int:
+def _with_tryton() -> bool:
+    return os.environ.get("WMS_ADAPTER") == "tryton"
+
+
+def _until_the_end(console: Console, sandbox_url: str | None) -> int:
+    """Let incidents happen until a person or a signal ends the demo."""
+
     def end(*_: object) -> None:
         raise KeyboardInterrupt
 
+    def say(told: str) -> None:
+        now = datetime.now(UTC).astimezone()
+        console.print(f"[bold]{now:%H:%M}[/bold]  {told}\n", highlight=False)
+
     signal.signal(signal.SIGTERM, end)
     try:
+        try:
+            if sandbox_url is not None:
+                play(sandbox_url, say)
+        except httpx.HTTPError as error:
+            console.print(f"[red]the sandbox does not answer:[/red] {error}")
         while True:
             time.sleep(3600)
     except KeyboardInterrupt:
@@ -236,6 +278,8 @@ What to look at, in the order in which it appears:
   within 2 minutes   Assets > [cyan]parcels[/cyan] > Checks: parcels without a valid number
   within 3 minutes   Assets > [cyan]otto_shipments[/cyan]: confirmed shipments, plotted
                      Assets > reconciliation > [cyan]breaks[/cyan] > Checks: where both differ
+                     Assets > [cyan]available_to_sell[/cyan] > Checks: a SKU that means two articles
+  after 3 minutes    Assets > [cyan]wms_stock[/cyan] > Checks: a stock list that is refused
 
 Finance opens, read-only and at any time:
   {place.finance_file}

@@ -18,12 +18,18 @@ from resources.operations.database import OperationsDatabase
 from resources.operations.schema import outbox, parcels, sync_runs
 
 _OPEN_AT_OTTO = {"ANNOUNCED", "PROCESSABLE"}
+_BEFORE_THE_PICK = {None, "NEW", "ACCEPTED", "ALLOCATED"}
 Key = tuple[str, str, str]
+"""Kind, sales order and position item; of stock: kind, nothing, SKU."""
 
 
 @dataclass(frozen=True)
 class Marks:
-    """Counts and kinds; `missed` and `unexpected` list (kind, order, item) to look at."""
+    """Counts and kinds; `missed` and `unexpected` list keys to look at.
+
+    Of `oversold_units` a perfect observer would have prevented `oversold_avoidable`. A short is
+    settled when its unit was shipped or cancelled, or is a break.
+    """
 
     orders: int
     items: int
@@ -38,18 +44,21 @@ class Marks:
     unexpected: list[Key]
     transport_injected: Counter[str]
     transport_met: Counter[str]
-
-    @property
-    def clean(self) -> bool:
-        """Nothing lost, doubled, missed or invented."""
-        return not (self.lost or self.doubled or self.missed or self.unexpected)
+    oversold_avoidable: int
+    oversold_units: int
+    shorts: int
+    shorts_settled: int
 
 
 def mark(
-    truth: Mapping[str, Any], ledger: Mapping[str, Any], db: OperationsDatabase, finance_file: Path
+    truth: Mapping[str, Any],
+    ledger: Mapping[str, Any],
+    stock: Mapping[str, Any],
+    db: OperationsDatabase,
+    finance_file: Path,
 ) -> Marks:
     """Compare what is with what was found."""
-    injected = {_key(line) for line in ledger["breaks"]}
+    injected = {_key(line) for line in ledger["breaks"]} | _of_stock(truth, stock)
     found = _open_breaks(finance_file)
     explained = {(order, item) for _, order, item in found}
     lost = [
@@ -82,6 +91,29 @@ def mark(
         unexpected=sorted(found - injected),
         transport_injected=sum((Counter(k) for k in ledger["transport"].values()), Counter()),
         transport_met=met,
+        oversold_avoidable=truth["oversold_avoidable"],
+        oversold_units=truth["oversold_units"],
+        shorts=truth["shorts"],
+        shorts_settled=truth["shorts_settled"],
+    )
+
+
+def _of_stock(truth: Mapping[str, Any], stock: Mapping[str, Any]) -> set[Key]:
+    """What must be found in stock: SKUs of one side alone, and units sold that are not there."""
+    waiting = {
+        item["sku"]
+        for item in truth["position_items"]
+        if item["otto_status"] in _OPEN_AT_OTTO and item["wms_state"] in _BEFORE_THE_PICK
+    }
+    oversold = {
+        row["sku"]
+        for row in stock["skus"]
+        if row["uncounted"] > row["on_hand"] - row["reserved"] - row["blocked"]
+    }
+    return (
+        {("stock_drift", "", sku) for sku in stock["unknown_to_otto"]}
+        | {("stale_stock", "", sku) for sku in stock["unknown_to_wms"]}
+        | {("oversold", "", sku) for sku in oversold & waiting}
     )
 
 
@@ -97,7 +129,7 @@ def _open_breaks(finance_file: Path) -> set[Key]:
     with duckdb.connect(str(finance_file), read_only=True) as con:
         return set(
             con.execute(
-                "SELECT kind, sales_order_id, position_item_id FROM reconciliation.breaks "
-                "WHERE status = 'open'"
+                "SELECT kind, sales_order_id, if(area = 'stock', sku, position_item_id) "
+                "FROM reconciliation.breaks WHERE status = 'open'"
             ).fetchall()
         )

@@ -1,7 +1,7 @@
 """The headless demo: simulated days, step by step, through real Dagster runs, marked at the end.
 
 Belongs here: the order of steps of one rehearsal. The world is the sandbox in a process of its own;
-the runs are the project's own jobs on a Dagster instance that is kept on disk.
+the runs are the project's own jobs on a Dagster instance of their own.
 """
 
 import os
@@ -20,8 +20,9 @@ import httpx
 import sqlalchemy as sa
 
 from otto_pipelines.definitions import build_definitions
+from otto_pipelines.demo.closing import ClosedDay, close_busiest_day
 from otto_pipelines.demo.marking import Marks, mark
-from otto_pipelines.demo.workplace import Workplace, credentials, prepare, start_sandbox
+from otto_pipelines.demo.workplace import Workplace, clear, credentials, prepare, start_sandbox
 from resources.operations.database import OperationsDatabase
 from resources.operations.outbox import due_count
 from resources.operations.schema import outbox
@@ -32,6 +33,23 @@ BERLIN = ZoneInfo("Europe/Berlin")
 STEP = timedelta(hours=3)
 LONGEST_AFTER_ORDERS = timedelta(days=4)
 STALL_SECONDS = 1.5
+# OTTO sells what it shows, some articles are few, units vanish, and each side has SKUs of its own.
+# Buyers send back within a day, prices are reduced, and every fault of money is planted once.
+_WORLD = (
+    "--sell-what-is-shown",
+    "--scarce-share=0.15",
+    "--hidden-losses-per-day=4",
+    "--skus=80",
+    "--orphan-skus=2",
+    "--returns-share=0.15",
+    "--reductions-share=0.05",
+    "--voucher-share=0.1",
+    "--money-faults=1",
+    "--return-after-hours=8",
+    "--return-transit-hours=10",
+)
+# More units than one order has: where as many are left, no order can oversell them.
+SCARCE_BELOW = 10
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -46,6 +64,15 @@ _MODEL_CHANGES: dict[str, dict[str, Any]] = {
         "longest_backoff_seconds": 1.0,
     },
     "outbox": {"first_backoff_seconds": 0.1, "longest_backoff_seconds": 2.0, "give_up_after": 200},
+    # Nobody is there to decide: every unit that came back in a fair condition is accepted.
+    "returns": {"auto_accept": ["NEW", "MINT", "USED_LIGHT"]},
+    # The days end two days after the last order, so what outlives half a day must show.
+    "reconciliation": {
+        "receipt": 720,
+        "refund": 720,
+        "return_decision": 720,
+        "price_reduction": 720,
+    },
 }
 
 
@@ -54,15 +81,20 @@ def rehearse(
 ) -> dict[str, Any]:
     """Run the whole world once and mark it.
 
-    Everything lies in `folder` afterwards; without one, in a temporary folder that goes.
+    Everything lies in `folder` afterwards, also the Dagster instance. Without one the databases lie
+    in a temporary folder that goes, Dagster's records in memory: to write them is half the work.
 
     Returns:
         The summary: numbers, kinds injected, found and unexpected; see `summary`.
+
+    Raises:
+        DemoError: the folder holds other files, or the sandbox did not start.
     """
     began = time.monotonic()
+    open_instance = dg.DagsterInstance.get if folder else dg.DagsterInstance.ephemeral
     with tempfile.TemporaryDirectory(prefix="otto-pipelines-") as temporary:
         folder = folder or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
+        clear(folder)
         shared = credentials()
         arguments = {
             "--orders": orders,
@@ -71,10 +103,10 @@ def rehearse(
             "--stall-seconds": STALL_SECONDS,
         }
         flat = [str(part) for pair in arguments.items() for part in pair]
-        process, addresses = start_sandbox(flat, shared, folder / "sandbox.log")
+        process, addresses = start_sandbox([*flat, *_WORLD], shared, folder / "sandbox.log")
         try:
             place = prepare(folder, addresses, shared, _MODEL_CHANGES)
-            with _environment(place), dg.DagsterInstance.get() as instance:
+            with _environment(place), open_instance() as instance:
                 return _rehearse(place, addresses["otto"], instance, progress, began)
         finally:
             process.terminate()
@@ -93,13 +125,20 @@ def _rehearse(
     database = OperationsDatabase(place.operations_url)
     clock = world.get("/clock").raise_for_status().json()
     now, orders_end = (datetime.fromisoformat(clock[name]) for name in ("start", "orders_end"))
-    reconciled = now
+    # OTTO shows nothing of what it was never told, so this comes before the first sale.
+    runner.stock("sync_stock", "all")
+    reconciled = pushed = now
     while True:
         now += STEP
-        world.post("/clock/advance", json={"to": now.isoformat()}).raise_for_status()
+        _advance(world, runner, now)
         runner.step(now)
+        if now - pushed >= timedelta(days=1):
+            pushed = now
+            runner.stock("push_all_stock", "push")
+            runner.stock("read_back_stock", "read_back")
         if now - reconciled >= timedelta(hours=12):
             reconciled = now
+            runner.money(now)
             runner.run("reconcile")
         truth = world.get("/truth").raise_for_status().json()
         progress(f"{now:%Y-%m-%d %H:%M} UTC, {truth['parcels']} parcels, {runner.runs} runs")
@@ -107,15 +146,34 @@ def _rehearse(
         if settled or now - orders_end > LONGEST_AFTER_ORDERS:
             break
     _drain(runner, database, now)
+    runner.money(now)
     runner.run("reconcile")
     marks = mark(
         world.get("/truth").raise_for_status().json(),
         world.get("/ledger").raise_for_status().json(),
+        world.get("/stock").raise_for_status().json(),
         database,
         place.finance_file,
     )
     database.close()
-    return summary(marks, runner, time.monotonic() - began)
+    closed = close_busiest_day(place.finance_file, now)
+    return summary(marks, closed, runner, time.monotonic() - began)
+
+
+def _advance(world: httpx.Client, runner: "_Runner", to: datetime) -> None:
+    """Step to `to`. When OTTO could oversell by its present figures, they are brought there first.
+
+    So the product looks as often as an observer without delay would have to: its own lanes look
+    several times a second, which days in minutes leave no time for.
+    """
+    body = {"to": to.isoformat(), "stop_at_stock_news": True, "scarce_below": SCARCE_BELOW}
+    while True:
+        clock = world.post("/clock/advance", json=body).raise_for_status().json()
+        now = datetime.fromisoformat(clock["now"])
+        if now >= to:
+            return
+        runner.orders(now)
+        runner.stock("stock_lane", "changes")
 
 
 def _drain(runner: "_Runner", database: OperationsDatabase, now: datetime) -> None:
@@ -144,13 +202,31 @@ class _Runner:
         self.failed: Counter[str] = Counter()
 
     def step(self, now: datetime) -> None:
-        """Run one round of both directions."""
-        self.run(
-            "sync_orders",
-            partition_key=now.astimezone(BERLIN).date().isoformat(),
-            config={"ops": {"otto_orders": {"config": {"mode": "changes"}}}},
-        )
+        """Run one round of orders, shipments and stock."""
+        self.orders(now)
         self.run("sync_shipments")
+        self.stock("sync_stock", "all")
+
+    def orders(self, now: datetime) -> None:
+        """Read what changed at OTTO."""
+        self._changes("sync_orders", "otto_orders", now)
+
+    def money(self, now: datetime) -> None:
+        """Read receipts, returns and reductions, and decide what came back."""
+        self.run("sync_returns")
+        self.run("sync_prices")
+        self._changes("sync_receipts", "otto_receipts", now)
+
+    def stock(self, job: str, task: str) -> None:
+        """Run a job of stock; `task` is the one that it is made for."""
+        self.run(job, config={"ops": {"stock": {"config": {"task": task}}}})
+
+    def _changes(self, job: str, asset: str, now: datetime) -> None:
+        self.run(
+            job,
+            partition_key=now.astimezone(BERLIN).date().isoformat(),
+            config={"ops": {asset: {"config": {"mode": "changes"}}}},
+        )
 
     def run(
         self, job: str, *, partition_key: str | None = None, config: dict[str, Any] | None = None
@@ -167,7 +243,7 @@ class _Runner:
             self.failed[job] += 1
 
 
-def summary(marks: Marks, runner: _Runner, seconds: float) -> dict[str, Any]:
+def summary(marks: Marks, closed: ClosedDay, runner: _Runner, seconds: float) -> dict[str, Any]:
     """The result as JSON; later versions add keys and rename none."""
     return {
         "orders": marks.orders,
@@ -177,6 +253,10 @@ def summary(marks: Marks, runner: _Runner, seconds: float) -> dict[str, Any]:
         "parked": marks.parked,
         "lost": len(marks.lost),
         "doubled": marks.doubled,
+        "oversold_avoidable": marks.oversold_avoidable,
+        "oversold_units": marks.oversold_units,
+        "shorts": marks.shorts,
+        "shorts_settled": marks.shorts_settled,
         "injected": dict(sorted(marks.injected.items())),
         "found": dict(sorted(marks.found.items())),
         "unexpected": dict(sorted(Counter(kind for kind, _, _ in marks.unexpected).items())),
@@ -185,6 +265,10 @@ def summary(marks: Marks, runner: _Runner, seconds: float) -> dict[str, Any]:
         "lost_rows": [list(key) for key in marks.lost],
         "transport_injected": dict(sorted(marks.transport_injected.items())),
         "transport_met": dict(sorted(marks.transport_met.items())),
+        "closed_day": closed.day,
+        "breaks_accepted": closed.accepted,
+        "workbook": str(closed.workbook),
+        "report": str(closed.report),
         "runs": runner.runs,
         "failed_runs": sum(runner.failed.values()),
         "seconds": round(seconds, 1),

@@ -23,6 +23,7 @@ from resources.operations.database import OperationsDatabase
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _RETURN_NUMBERS = 200
+_MARK = ".otto-pipelines-demo"
 
 
 class DemoError(Exception):
@@ -54,6 +55,20 @@ def credentials() -> dict[str, str]:
         "OTTO_CLIENT_SECRET": secrets.token_urlsafe(24),
         "WMS_API_KEY": secrets.token_urlsafe(24),
     }
+
+
+def clear(folder: Path) -> None:
+    """Make room for a run: what an earlier one left in `folder` goes, the folder stays.
+
+    Raises:
+        DemoError: the folder holds something else.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()) and not (folder / _MARK).exists():
+        raise DemoError(f"{folder} is not empty and no demo made it: name another --folder")
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / _MARK).touch()
 
 
 def start_sandbox(
