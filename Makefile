@@ -5,13 +5,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo test setup setup-dev lint types lock clean
+.PHONY: demo test conformance campaigns setup setup-dev lint types lock clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/otto-pipelines demo
 
 test: $(VENV)/.dev lint types
-	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
+	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal -m "not tryton and not campaign"
+
+# Every warehouse adapter by the same cases, Tryton's and the loops of whole orders included.
+conformance: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/conformance --timeout=1800
+
+# The long form of what `make test` runs in short.
+campaigns: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/flows -m campaign --timeout=5400
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,6 +1,5 @@
 import threading
 from itertools import pairwise
-from itertools import pairwise
 from math import ceil
 
 import pytest
