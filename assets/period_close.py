@@ -7,7 +7,7 @@ import os
 
 import dagster as dg
 
-from assets.reporting import numbers
+from assets.reporting import numbers, table_metadata
 from resources.clock import Clock
 from resources.finance import FinanceDatabase
 from resources.finance_close import PERIOD_CLOSE
@@ -36,6 +36,7 @@ class ClosePeriod(dg.Config):
         "A day or month closed: refused while material breaks are open, else an immutable snapshot "
         "with manifest, workbook and report. A period that is closed stays as it is."
     ),
+    metadata=table_metadata(PERIOD_CLOSE),
     # A DuckDB file takes one writing process; the pool keeps a second run waiting.
     pool="duckdb_writer",
 )

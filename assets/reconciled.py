@@ -9,10 +9,11 @@ from typing import Any
 import dagster as dg
 
 from assets.reconciliation.break_kinds import BREAK_KINDS
-from assets.reporting import check_result, numbers
+from assets.reporting import check_result, numbers, table_metadata
 from resources.clock import Clock
 from resources.finance import FinanceDatabase
 from resources.finance_schema import RECONCILIATION
+from resources.finance_table import Table
 from resources.operating_model import OperatingModel
 from resources.operations.database import OperationsDatabase
 
@@ -26,11 +27,7 @@ _DEPS = [
 ]
 
 
-def _spec(table: Any) -> dg.AssetSpec:
-    columns = [
-        dg.TableColumn(column.name, column.type, description=column.meaning)
-        for column in table.columns
-    ]
+def _spec(table: Table) -> dg.AssetSpec:
     return dg.AssetSpec(
         [GROUP, table.name],
         deps=_DEPS,
@@ -38,10 +35,7 @@ def _spec(table: Any) -> dg.AssetSpec:
         kinds={"duckdb", "sql"},
         owners=["team:finance"],
         description=table.meaning,
-        metadata={
-            "dagster/column_schema": dg.TableSchema(columns=columns),
-            "dagster/table_name": table.full_name,
-        },
+        metadata=table_metadata(table),
     )
 
 

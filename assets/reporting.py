@@ -5,8 +5,11 @@ No personal data passes through here: callers give keys, rule names and numbers.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import dagster as dg
+
+from resources.finance_table import Table
 
 TABLE_ROWS = 50
 Cell = str | int | float | bool | None
@@ -62,3 +65,15 @@ def check_result(
 def numbers(counts: Mapping[str, int]) -> dict[str, dg.MetadataValue]:
     """Numbers as metadata; the UI plots them over time."""
     return {name: dg.MetadataValue.int(value) for name, value in counts.items()}
+
+
+def table_metadata(table: Table) -> dict[str, Any]:
+    """Name and columns of a finance table, as the UI shows them."""
+    columns = [
+        dg.TableColumn(column.name, column.type, description=column.meaning)
+        for column in table.columns
+    ]
+    return {
+        "dagster/column_schema": dg.TableSchema(columns=columns),
+        "dagster/table_name": table.full_name,
+    }
