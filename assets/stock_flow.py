@@ -188,7 +188,11 @@ def send(parts: Parts, report: StockReport, lane: Lane) -> None:
             report.quantities.update(done)
 
     with ThreadPoolExecutor(at_once) as pool:
-        senders = [pool.submit(_send_in_turn, parts, lane, count, stopping) for _ in range(at_once)]
+        patience = _Patience(parts.model.http.attempts)
+        senders = [
+            pool.submit(_send_in_turn, parts, lane, count, patience, stopping)
+            for _ in range(at_once)
+        ]
         try:
             for sender in as_completed(senders):
                 sender.result()
@@ -196,10 +200,31 @@ def send(parts: Parts, report: StockReport, lane: Lane) -> None:
             stopping.set()
 
 
+class _Patience:
+    """How many outcomes in a row may stay unknown, over all senders of a run."""
+
+    def __init__(self, attempts: int) -> None:
+        self._attempts = attempts
+        self._unknown = 0
+        self._lock = threading.Lock()
+
+    def renew(self) -> None:
+        """An outcome is known."""
+        with self._lock:
+            self._unknown = 0
+
+    def ends(self) -> bool:
+        """Another one is unknown; returns whether it was the last to be borne."""
+        with self._lock:
+            self._unknown += 1
+            return self._unknown >= self._attempts
+
+
 def _send_in_turn(
     parts: Parts,
     lane: Lane,
     count: Callable[[dict[str, int]], None],
+    patience: _Patience,
     stopping: threading.Event,
 ) -> None:
     """Be one sender until nothing is due, or `stopping`.
@@ -208,7 +233,6 @@ def _send_in_turn(
     """
     policy, http = parts.model.availability, parts.model.http
     sender = FigureSender(parts.operations, timeout_seconds=http.timeout_seconds)
-    unknown = 0
     while not stopping.is_set():
         batch = sender.take_next(lane, policy.batch_size, parts.clock.now())
         if not batch.figures:
@@ -237,10 +261,9 @@ def _send_in_turn(
             }
         )
         if stopped is None:
-            unknown = 0
+            patience.renew()
             continue
-        unknown += 1
-        if not isinstance(stopped, OttoUnknownOutcome) or unknown >= http.attempts:
+        if not isinstance(stopped, OttoUnknownOutcome) or patience.ends():
             raise stopped
         stopping.wait(http.first_backoff_seconds)
 
