@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from otto_pipelines.tryton import environment, postgres
-from otto_pipelines.tryton.environment import RunningTryton
+from otto_pipelines.tryton.environment import Installation, RunningTryton
 from otto_pipelines.tryton.floor import Floor
 from resources.wms.capabilities import Feature
 from tests.conformance.files_operator import FilesOperator
@@ -24,16 +24,31 @@ from tests.resources.wms.sftp_server import SSHD, SftpServer, sftp_server
 
 
 @pytest.fixture(scope="session")
-def tryton_server(request: pytest.FixtureRequest) -> Iterator[RunningTryton]:
-    """A real Tryton over a fresh copy of the database that was set up once."""
+def tryton_installation() -> Installation:
+    """Tryton and a database that was set up once."""
     try:
-        installation = environment.install()
+        return environment.install()
     except postgres.Unavailable as error:
         if os.environ.get("CI") == "true":
             pytest.fail(f"{error}; CI must run these tests")
         pytest.skip(str(error))
-    cluster: str = request.getfixturevalue("postgresql_cluster")
-    with environment.running(installation, cluster, "conformance") as server:
+
+
+@pytest.fixture(scope="session")
+def tryton_server(
+    tryton_installation: Installation, postgresql_cluster: str
+) -> Iterator[RunningTryton]:
+    """A real Tryton over a fresh copy of that database, for all cases of the suite."""
+    with environment.running(tryton_installation, postgresql_cluster, "conformance") as server:
+        yield server
+
+
+@pytest.fixture
+def empty_tryton(
+    tryton_installation: Installation, postgresql_cluster: str
+) -> Iterator[RunningTryton]:
+    """A real Tryton in which nobody has worked yet."""
+    with environment.running(tryton_installation, postgresql_cluster, "loop") as server:
         yield server
 
 

@@ -109,12 +109,12 @@ class Loop(Shop):
 
 @pytest.fixture
 def loop(
-    sqlite_db: OperationsDatabase, tmp_path: Path, tryton_server: RunningTryton
+    sqlite_db: OperationsDatabase, tmp_path: Path, empty_tryton: RunningTryton
 ) -> Iterator[Loop]:
     start = datetime.now(UTC) - timedelta(hours=1)
     config = SandboxConfig(start=start, orders=0, days=1, transport_fault_rate=0.0)
     with ObservedSandbox(config) as sandbox:
-        opened = Loop(sandbox, sqlite_db, tmp_path, tryton_server)
+        opened = Loop(sandbox, sqlite_db, tmp_path, empty_tryton)
         yield opened
         opened.close()
 
