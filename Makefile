@@ -19,7 +19,7 @@ conformance: $(VENV)/.dev
 
 # The long form of what `make test` runs in short.
 campaigns: $(VENV)/.dev
-	$(BIN)/python -m pytest tests/flows -m campaign --timeout=5400
+	$(BIN)/python -m pytest tests -m campaign --timeout=10800
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
