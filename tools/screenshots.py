@@ -2,8 +2,8 @@
 
 Belongs here: opening a running demo in a headless browser and storing what it shows below
 `docs/images`. Start `otto-pipelines demo` first and give it five minutes, so that checks have
-failed and breaks exist (`stock-check` fails from the 4th to the 13th minute); then, with the development
-requirements installed and Chromium on the machine:
+failed and breaks exist (`stock-check` fails from the 4th to the 13th minute); then, with the
+development requirements installed and Chromium on the machine:
 
     python tools/screenshots.py --url http://127.0.0.1:3000
 """

@@ -1,4 +1,4 @@
-"""A PostgreSQL cluster of its own for Tryton, thrown away afterwards, and its databases.
+"""A PostgreSQL cluster of its own, thrown away afterwards, and its databases.
 
 Belongs here: the programs of PostgreSQL. It is for demos and tests: nothing is kept, nothing is
 flushed to disk, whoever reaches the port is trusted.
@@ -38,7 +38,7 @@ def binaries() -> Path:
 def cluster() -> Iterator[str]:
     """URL of a cluster on 127.0.0.1, without a database; stopped and removed at the end."""
     tools = binaries()
-    with tempfile.TemporaryDirectory(prefix="otto-tryton-pg-") as folder:
+    with tempfile.TemporaryDirectory(prefix="otto-pg-") as folder:
         data = Path(folder) / "data"
         owner: list[str | Path] = [*_owner(Path(folder))]
         run([*owner, tools / "initdb", "-A", "trust", "-U", "postgres", "-N", "-D", data])
