@@ -13,24 +13,33 @@ from typing import Annotated
 import typer
 
 from otto_pipelines.commands import (
+    automation,
     breaks,
     closing,
     connections,
+    environment_file,
     exceptions,
     flows,
     overview,
     receipts,
     reductions,
     returns,
+    setup,
+    syncs,
 )
-from otto_pipelines.commands.opening import explained
+from otto_pipelines.commands.opening import errors, explained
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.callback()
 def otto_pipelines() -> None:
-    """Orders, shipments and reconciliation between OTTO Market and your warehouse."""
+    """Orders, shipments and reconciliation between OTTO Market and your warehouse.
+
+    Settings come from the environment and from the file .env of the folder you are in.
+    """
+    if warning := environment_file.load(Path.cwd()):
+        errors.print(f"[yellow]{warning}[/yellow]", soft_wrap=True)
 
 
 @app.command()
@@ -76,10 +85,13 @@ def demo(
     raise typer.Exit(0 if good else 1)
 
 
+app.command()(setup.init)
 app.command()(flows.sync)
 app.command()(flows.reconcile)
 app.command()(overview.status)
+app.command()(syncs.syncs)
 app.command("check-connection")(connections.check_connection)
+app.add_typer(automation.app, name="automation")
 app.add_typer(exceptions.app, name="errors")
 app.add_typer(returns.app, name="returns")
 app.add_typer(reductions.app, name="reductions")

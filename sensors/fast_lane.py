@@ -13,6 +13,7 @@ from resources.operating_model import Automation
 from resources.operations import watermarks
 from resources.operations.database import OperationsDatabase
 from resources.wms.port import WmsPort
+from sensors.groups import in_group
 from sensors.lanes import fast_lane
 from sensors.looking import look_for
 from sensors.runs import failed_recently, is_active
@@ -32,6 +33,7 @@ def build_fast_lane(automation: Automation) -> dg.SensorDefinition:
 
     @dg.sensor(
         name="warehouse_news",
+        tags=in_group("shipments"),
         job=fast_lane,
         minimum_interval_seconds=1,
         default_status=status,

@@ -4,6 +4,7 @@ import dagster as dg
 
 from assets.partitions import order_days
 from resources.operating_model import Automation, AvailabilityPolicy
+from sensors.groups import in_group
 from sensors.lanes import (
     erase_personal_data,
     fast_lane,
@@ -27,6 +28,7 @@ def build_stock_schedules(
     return [
         _unless_active(
             "stock",
+            "stock",
             sync_stock.name,
             availability.snapshot_cron,
             automation,
@@ -34,6 +36,7 @@ def build_stock_schedules(
         ),
         _unless_active(
             "stock_full_push",
+            "stock",
             push_all_stock.name,
             availability.full_push_cron,
             automation,
@@ -41,6 +44,7 @@ def build_stock_schedules(
         ),
         _unless_active(
             "stock_read_back",
+            "stock",
             read_back_stock.name,
             availability.read_back_cron,
             automation,
@@ -54,6 +58,7 @@ def build_money_schedules(automation: Automation) -> list[dg.ScheduleDefinition]
 
     @dg.schedule(
         name="receipts",
+        tags=in_group("receipts"),
         job=sync_receipts,
         cron_schedule=automation.receipts_cron,
         execution_timezone="Europe/Berlin",
@@ -71,6 +76,7 @@ def build_money_schedules(automation: Automation) -> list[dg.ScheduleDefinition]
     return [
         _unless_active(
             "returns",
+            "returns",
             sync_returns.name,
             automation.returns_cron,
             automation,
@@ -79,6 +85,7 @@ def build_money_schedules(automation: Automation) -> list[dg.ScheduleDefinition]
         receipts,
         _unless_active(
             "prices",
+            "finance",
             sync_prices.name,
             automation.prices_cron,
             automation,
@@ -89,6 +96,7 @@ def build_money_schedules(automation: Automation) -> list[dg.ScheduleDefinition]
 
 def _unless_active(
     name: str,
+    group: str,
     job_name: str,
     cron: str,
     automation: Automation,
@@ -101,6 +109,7 @@ def _unless_active(
         execution_timezone="Europe/Berlin",
         default_status=_status(automation),
         description=description,
+        tags=in_group(group),
     )
     def request(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         if is_active(context.instance, job_name):
@@ -121,6 +130,7 @@ def build_schedules(automation: Automation) -> list[dg.ScheduleDefinition]:
 
     @dg.schedule(
         name="orders",
+        tags=in_group("orders"),
         job=sync_orders,
         cron_schedule=automation.orders_cron,
         execution_timezone="Europe/Berlin",
@@ -138,6 +148,7 @@ def build_schedules(automation: Automation) -> list[dg.ScheduleDefinition]:
 
     @dg.schedule(
         name="reconciliation",
+        tags=in_group("finance"),
         job=reconcile,
         cron_schedule=automation.reconciliation_cron,
         execution_timezone="Europe/Berlin",
@@ -151,6 +162,7 @@ def build_schedules(automation: Automation) -> list[dg.ScheduleDefinition]:
 
     @dg.schedule(
         name="shipments",
+        tags=in_group("shipments"),
         job=sync_shipments,
         cron_schedule=automation.shipments_cron,
         execution_timezone="Europe/Berlin",
@@ -167,6 +179,7 @@ def build_schedules(automation: Automation) -> list[dg.ScheduleDefinition]:
 
     retention = dg.ScheduleDefinition(
         name="retention",
+        tags=in_group("operations"),
         job=erase_personal_data,
         cron_schedule=automation.retention_cron,
         execution_timezone="Europe/Berlin",

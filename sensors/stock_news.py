@@ -13,6 +13,7 @@ from assets.stock_flow import has_news
 from resources.operating_model import Automation, OperatingModel
 from resources.operations.database import OperationsDatabase
 from resources.wms.port import WmsPort
+from sensors.groups import in_group
 from sensors.lanes import stock_lane, stock_task, sync_stock
 from sensors.looking import look_for
 from sensors.runs import failed_recently, is_active
@@ -34,6 +35,7 @@ def build_stock_news(automation: Automation) -> dg.SensorDefinition:
 
     @dg.sensor(
         name="stock_news",
+        tags=in_group("stock"),
         jobs=[stock_lane, sync_stock],
         minimum_interval_seconds=1,
         default_status=status,

@@ -15,6 +15,7 @@ from resources.operations import pending
 from resources.operations.availability_desk import fingerprint as stock_fingerprint
 from resources.operations.database import OperationsDatabase
 from resources.operations.outbox import due_count
+from sensors.groups import in_group
 from sensors.lanes import (
     check_shipments,
     check_stock,
@@ -45,6 +46,7 @@ def build_waiting_rows(automation: Automation) -> list[dg.SensorDefinition]:
 
     @dg.sensor(
         name="outbox_due",
+        tags=in_group("delivery"),
         jobs=[sync_shipments, submit_orders, decide_returns, reduce_prices],
         minimum_interval_seconds=10,
         default_status=status,
@@ -74,6 +76,7 @@ def build_waiting_rows(automation: Automation) -> list[dg.SensorDefinition]:
 
     @dg.sensor(
         name="findings",
+        tags=in_group("delivery"),
         jobs=[check_shipments, check_stock],
         minimum_interval_seconds=5,
         default_status=status,

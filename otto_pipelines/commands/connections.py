@@ -1,5 +1,6 @@
 """The command `check-connection`: does everything answer that the flows need?"""
 
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
@@ -9,15 +10,19 @@ import typer
 from otto_pipelines.commands.opening import (
     EXPECTED,
     console,
+    dagster_home,
     explained,
+    finance_file,
     model,
     operations,
     settings,
 )
 from resources.bindings import open_otto, open_wms
+from resources.finance import FinanceDatabase
 from resources.otto.client import OttoClient
 from resources.otto.orders import OrdersQuery
 from resources.otto.receipts import ReceiptsQuery
+from resources.settings import SettingsError
 from resources.wms.port import WmsRetryable
 
 # One small reading for each scope that the app needs at OTTO.
@@ -33,12 +38,15 @@ _READINGS: dict[str, Callable[[OttoClient], Iterator[object]]] = {
 
 
 def check_connection() -> None:
-    """Check settings, operating model, databases, OTTO (token and each scope) and the WMS."""
+    """Check settings, operating model, databases, Dagster, OTTO (token, each scope) and the WMS."""
     with explained():
         settings()
     checks: dict[str, Callable[[], str]] = {
         "operating model": _model,
         "operations database": _operations,
+        "finance file": _finance,
+        "Dagster instance": _dagster,
+        "OTTO token": _token,
         **{f"OTTO {scope}": partial(_otto, reading) for scope, reading in _READINGS.items()},
         "WMS": _wms,
     }
@@ -62,6 +70,41 @@ def _operations() -> str:
     with operations() as db:
         db.check()
         return db.shown_url
+
+
+def _finance() -> str:
+    """A reconciliation writes beside the file, so the folder must take new files."""
+    file = finance_file(None)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(file.parent, os.W_OK):
+        raise SettingsError(
+            f"this user may not write into {file.parent}: change its owner, or "
+            "FINANCE_DATABASE_PATH"
+        )
+    if not file.exists():
+        return f"{file} will be made by the first reconciliation"
+    with FinanceDatabase(file).read() as con:
+        con.execute("SELECT count(*) FROM reconciliation.breaks").fetchone()
+    return f"{file} can be read"
+
+
+def _dagster() -> str:
+    home = dagster_home()
+    if not (home / "dagster.yaml").exists():
+        raise SettingsError(
+            f"{home} has no dagster.yaml, so lanes and pools have no limits: copy "
+            "deploy/dagster.yaml into it and restart the services"
+        )
+    return str(home)
+
+
+def _token() -> str:
+    with open_otto(settings(), model()) as otto:
+        token = otto.token()
+    until = datetime.fromtimestamp(token.expires_at, UTC)
+    minutes = (until - datetime.now(UTC)).total_seconds() / 60
+    scopes = f"; scopes: {token.scope}" if token.scope else ""
+    return f"renewed by itself {until:%H:%M} UTC, in {minutes:.0f} minutes{scopes}"
 
 
 def _otto(reading: Callable[[OttoClient], Iterator[object]]) -> str:

@@ -1,6 +1,5 @@
 """Commands `sync` and `reconcile`: each runs a Dagster job that is then seen in the UI."""
 
-import os
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -8,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from otto_pipelines.commands.opening import console, errors, explained, operations
+from otto_pipelines.commands.opening import console, dagster_home, errors, explained, operations
 
 
 class Flow(StrEnum):
@@ -84,13 +83,8 @@ def _execute(
 
     from otto_pipelines.definitions import build_definitions  # noqa: PLC0415
 
-    if not os.environ.get("DAGSTER_HOME"):
-        errors.print(
-            "[red]DAGSTER_HOME is not set:[/red] it names the folder of the Dagster instance in "
-            "which runs are kept, the same as that of daemon and webserver"
-        )
-        raise typer.Exit(2)
     with explained(), operations():
+        dagster_home()
         console.print(f"running {job}")
         with dg.DagsterInstance.get() as instance:
             result = (

@@ -72,6 +72,26 @@ def settings() -> Settings:
     return settings_from_environment(os.environ)
 
 
+def dagster_home() -> Path:
+    """Name the folder of the Dagster instance.
+
+    Raises:
+        SettingsError: DAGSTER_HOME does not name one.
+    """
+    named = os.environ.get("DAGSTER_HOME", "")
+    if not named:
+        raise SettingsError(
+            "DAGSTER_HOME is not set: it names the folder of the Dagster instance in which runs "
+            "are kept, the same as that of daemon and webserver"
+        )
+    if not Path(named).is_dir():
+        raise SettingsError(
+            f"DAGSTER_HOME names {named}, which is no folder: make it, and copy "
+            "deploy/dagster.yaml into it, or let otto-pipelines init do both"
+        )
+    return Path(named)
+
+
 def model() -> OperatingModel:
     """Read the operating model."""
     return load_operating_model(operating_model_path(os.environ))

@@ -33,6 +33,13 @@ class SyncRun:
     transport: dict[str, int]
     error: str | None
 
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None while it runs, or if its process died."""
+        if self.finished_at is None:
+            return None
+        return (self.finished_at - self.started_at).total_seconds()
+
 
 class SyncLog:
     """Use as a context manager around a flow; fill `counts` while it runs.

@@ -31,7 +31,7 @@ from resources.otto.price_reductions import PriceReductions
 from resources.otto.products import Products
 from resources.otto.receipts import Receipts
 from resources.otto.returns import Returns
-from resources.otto.token import TokenSource
+from resources.otto.token import Token, TokenSource
 from resources.otto.transport import Transport
 from resources.otto.wire import PartnerOrder, Shipment, ShipmentItem, ShipmentRequest, format_time
 
@@ -105,6 +105,7 @@ class OttoClient:
             scope=settings.scope,
             folder=settings.state_dir,
         )
+        self._tokens = tokens
         self._transport = Transport(self._exchange, tokens, limiter)
         self._max_pages = max_pages
         self.availability = Availability(self._transport, self._walk)
@@ -124,6 +125,10 @@ class OttoClient:
     def faults(self) -> Counter[str]:
         """Transport faults met since the client was opened, kind to count."""
         return self._exchange.faults
+
+    def token(self) -> Token:
+        """Get the token that calls are made with; its value is hidden from `repr`."""
+        return self._tokens.current()
 
     def __enter__(self) -> Self:
         return self

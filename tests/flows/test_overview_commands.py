@@ -30,7 +30,9 @@ def command(
         "OTTO_PIPELINES_DATA": str(tmp_path / "data"),
         "OPERATIONS_DATABASE_URL": f"sqlite:///{tmp_path / 'operations.sqlite'}",
         "OPERATING_MODEL": str(REPOSITORY / "operating_model.example.yaml"),
+        "DAGSTER_HOME": str(tmp_path),
     }
+    (tmp_path / "dagster.yaml").touch()
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
 
@@ -52,12 +54,15 @@ def short_order(shop: Any, *, backorder: bool) -> Any:
 
 
 def test_check_connection_reads_of_each_scope_and_names_one_that_is_missing(
-    command: Callable[..., tuple[int, str]], shop: Any
+    command: Callable[..., tuple[int, str]], shop: Any, tmp_path: Path
 ) -> None:
     code, said = command("check-connection")
     assert code == 0, said
     for scope in shop.sandbox.config.client_scopes:
         assert f"✓ OTTO {scope}:" in said
+    assert "✓ OTTO token: renewed by itself" in said
+    assert "✓ finance file:" in said
+    assert f"✓ Dagster instance: {tmp_path}" in said
     asked = {request.path for request in shop.sandbox.otto_wire.requests}
     assert {"/v4/orders", "/v1/shipments", "/v1/availability/quantities"} <= asked
 
@@ -73,6 +78,32 @@ def test_check_connection_reads_of_each_scope_and_names_one_that_is_missing(
     assert code == 1
     assert "✗ OTTO availability:" in said
     assert "✓ OTTO orders:" in said
+
+
+def test_check_connection_says_what_to_do_about_a_dagster_folder_without_settings(
+    command: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    (tmp_path / "dagster.yaml").unlink()
+    code, said = command("check-connection")
+    assert code == 1
+    assert "✗ Dagster instance:" in said
+    assert "copy deploy/dagster.yaml" in " ".join(said.split())
+
+
+def test_the_last_synchronisations_show_counts_duration_and_result(
+    command: Callable[..., tuple[int, str]], shop: Any
+) -> None:
+    for _ in range(3):
+        shop.new_order()
+        shop.sync_orders()
+    code, said = command("syncs", "orders", "--last", "2", "--json")
+    runs = json.loads(said)["orders"]
+    assert code == 0
+    assert [run["result"] for run in runs] == ["success", "success"]
+    assert all(run["seconds"] > 0 and run["counts"] for run in runs)
+    assert runs[0]["started_at"] >= runs[1]["started_at"]
+    assert command("syncs")[1].startswith("orders")
+    assert command("syncs", "flights")[0] == 2
 
 
 def test_an_open_short_pick_is_listed_with_what_follows(
