@@ -56,9 +56,9 @@ def check_connection() -> None:
             said = check()
         except EXPECTED as error:
             failed = True
-            console.print(f"[red]✗[/red] {name}: {error}", highlight=False)
+            console.print(f"[red]✗[/red] {name}: {error}", highlight=False, soft_wrap=True)
         else:
-            console.print(f"[green]✓[/green] {name}: {said}", highlight=False)
+            console.print(f"[green]✓[/green] {name}: {said}", highlight=False, soft_wrap=True)
     raise typer.Exit(1 if failed else 0)
 
 
