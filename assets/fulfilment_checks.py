@@ -63,7 +63,7 @@ def fulfilment_checks(
 ) -> Iterator[dg.AssetCheckResult]:
     """Judge each rule by all that waits now, not only by the rows of one run."""
     with operations.read() as conn:
-        unreadable = quarantine.open_rows(conn, fast_lane.EVENTS)
+        unreadable = quarantine.waiting_rows(conn, fast_lane.EVENTS)
     yield check_result(
         _READABLE,
         failing=[

@@ -59,7 +59,7 @@ def row_results(
 ) -> list[dg.AssetCheckResult]:
     """Judge by all rows of these sources that wait in quarantine, not only by those of one run."""
     with operations.read() as conn:
-        waiting = [row for source in sources for row in quarantine.open_rows(conn, source)]
+        waiting = [row for source in sources for row in quarantine.waiting_rows(conn, source)]
     return [
         check_result(
             spec,

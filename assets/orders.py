@@ -152,7 +152,7 @@ def _counts(outcome: "ImportOutcome") -> dict[str, int]:
 def _rule_results(db: OperationsDatabase) -> list[dg.AssetCheckResult]:
     """Judge each rule by all rows that wait in quarantine, not only by those of this run."""
     with db.read() as conn:
-        waiting = quarantine.open_rows(conn, SOURCE)
+        waiting = quarantine.waiting_rows(conn, SOURCE)
     return [
         check_result(
             spec,

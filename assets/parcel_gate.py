@@ -24,9 +24,27 @@ from assets.rules.shipment_gate import (
 from resources.operating_model import OperatingModel
 from resources.operations import return_numbers
 from resources.operations.database import OperationsDatabase
+from resources.operations.exception_decisions import content_hash, let_be
 from resources.operations.schema import outbox, parcel_lines, parcels, position_items
 
 WAITING = ("received", "parked")
+
+
+@dataclass(frozen=True)
+class ParkedParcel:
+    """A parked parcel that waits for a person: its broken rules as {rule, reason, remedy}."""
+
+    parcel_id: str
+    order_ref: str
+    shipped_at: datetime
+    deadline_at: datetime | None
+    refusals: tuple[dict[str, str], ...]
+    content: str
+
+    @property
+    def subject(self) -> str:
+        """By what a person's decision on it is found again."""
+        return _subject(self.parcel_id)
 
 
 @dataclass(frozen=True)
@@ -71,8 +89,31 @@ def judge_parcels(
     return GateOutcome(judged, released, judged - released, warned)
 
 
+def parked_parcels(conn: sa.Connection) -> list[ParkedParcel]:
+    """Parked parcels that no person lets be as they are, the nearest deadline first."""
+    query = (
+        sa.select(parcels)
+        .where(parcels.c.state == "parked", parcels.c.parked_rules.is_not(None))
+        .order_by(parcels.c.deadline_at.is_(None), parcels.c.deadline_at, parcels.c.parcel_id)
+    )
+    return [
+        ParkedParcel(
+            parcel_id=row["parcel_id"],
+            order_ref=row["order_ref"],
+            shipped_at=row["shipped_at"],
+            deadline_at=row["deadline_at"],
+            refusals=tuple(msgspec.json.decode(row["parked_rules"])),
+            content=_content(row),
+        )
+        for row in _not_let_be(conn, conn.execute(query).mappings().all())
+    ]
+
+
 def refused_rows(db: OperationsDatabase, shipped_since: datetime) -> list[dict[str, Any]]:
-    """One row per parcel and broken rule: all parked ones, and those let go in part since then."""
+    """One row per parcel and broken rule: all parked ones, and those let go in part since then.
+
+    What a person lets be as it is does not count.
+    """
     query = (
         sa.select(parcels)
         .where(
@@ -82,7 +123,7 @@ def refused_rows(db: OperationsDatabase, shipped_since: datetime) -> list[dict[s
         .order_by(parcels.c.deadline_at.is_(None), parcels.c.deadline_at, parcels.c.parcel_id)
     )
     with db.read() as conn:
-        found = conn.execute(query).mappings().all()
+        found = _not_let_be(conn, conn.execute(query).mappings().all())
     return [
         {
             "parcel_id": row["parcel_id"],
@@ -117,6 +158,19 @@ def warned_rows(db: OperationsDatabase, shipped_since: datetime) -> list[dict[st
         for row in found
         for warning in msgspec.json.decode(row.warnings)
     ]
+
+
+def _not_let_be(conn: sa.Connection, rows: Sequence[sa.RowMapping]) -> list[sa.RowMapping]:
+    ignored = let_be(conn)
+    return [row for row in rows if ignored.get(_subject(row["parcel_id"])) != _content(row)]
+
+
+def _subject(parcel_id: str) -> str:
+    return f"parcel:{parcel_id}"
+
+
+def _content(parcel: sa.RowMapping) -> str:
+    return content_hash(parcel["parked_rules"], parcel["tracking_number"], parcel["carrier_raw"])
 
 
 def _take_back(conn: sa.Connection, outbox_now: datetime) -> None:

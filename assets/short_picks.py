@@ -79,6 +79,7 @@ def _row(short: OpenShort, decision: Decision, now: datetime) -> dict[str, Any]:
         "wms_state": short.wms_state,
         "discrepancy": short.discrepancy,
         "reason": short.reason,
+        "since": _shown(short.since),
         "age_hours": int((now - short.since).total_seconds() // 3600),
         "ship_by_at": _shown(short.ship_by_at),
         "awaited_until": _shown(decision.until),

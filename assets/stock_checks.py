@@ -231,7 +231,7 @@ def _quarantined(conn: sa.Connection, source: str) -> list[dict[str, Any]]:
             "owner": row["owner"],
             "remedy": row["remedy"],
         }
-        for row in quarantine.open_rows(conn, source)
+        for row in quarantine.waiting_rows(conn, source)
     ]
 
 

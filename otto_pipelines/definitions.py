@@ -13,6 +13,7 @@ import dagster as dg
 from assets import (
     fulfilment,
     fulfilment_checks,
+    open_exceptions,
     orders,
     period_close,
     prices,
@@ -52,6 +53,7 @@ ASSETS = (
     reconciled.reconciliation_tables,
     period_close.period_close,
     retention.retention,
+    open_exceptions.exceptions,
 )
 
 CHECKS = (

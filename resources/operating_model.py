@@ -283,6 +283,9 @@ class Automation(_Section):
     prices_cron: str = Field(default="30 4 * * *", description="read products and prices")
     reconciliation_cron: str = Field(default="*/15 * * * *", description="compare and publish")
     retention_cron: str = Field(default="30 3 * * *", description="erase personal data")
+    exceptions_cron: str = Field(
+        default="*/5 * * * *", description="list what waits for a person, judge deadlines"
+    )
     linger_seconds: float = Field(
         default=30.0, ge=0, description="how long a run of the fast lane stays for further news"
     )

@@ -7,6 +7,7 @@ backfills). What an asset does stands in `assets`.
 
 import dagster as dg
 
+from assets import exception_jobs
 from assets.stock import StockConfig, Task
 
 LANE_TAG = "otto_pipelines/lane"
@@ -163,6 +164,53 @@ erase_personal_data = dg.define_asset_job(
     description="Erase raw pages and addresses that nobody needs any more.",
 )
 
+list_exceptions = dg.define_asset_job(
+    "list_exceptions",
+    selection=dg.AssetSelection.assets("exceptions"),
+    description="List all that waits for a person, and judge deadlines and states.",
+)
+
+
+# What the launchpad shows at first; what is empty here and must not be is refused.
+_DECISION = {"config": {"ids": [], "reason": "", "person": ""}}
+
+
+@dg.job(
+    config={"ops": {"retry": {"config": {"ids": [], "kinds": []}}}},
+    description="Send messages again that failed or wait: as the launchpad stands, all of them.",
+)
+def retry_exceptions() -> None:
+    """Make them due now."""
+    exception_jobs.retry()
+
+
+@dg.job(
+    config={"ops": {"ignore": _DECISION}},
+    description="Let exceptions be as they are, with reason and person.",
+)
+def ignore_exceptions() -> None:
+    """Write the decision down."""
+    exception_jobs.ignore()
+
+
+@dg.job(
+    config={"ops": {"reopen": _DECISION}},
+    description="Take up again what was ignored, with reason and person.",
+)
+def reopen_exceptions() -> None:
+    """Write the decision down."""
+    exception_jobs.reopen()
+
+
+@dg.job(
+    config={"ops": {"pull": {"config": {"sales_order_ids": []}}}},
+    description="Read orders anew from OTTO by their sales order ids, judge and store them.",
+)
+def pull_order() -> None:
+    """Read them."""
+    exception_jobs.pull()
+
+
 JOBS = (
     sync_orders,
     submit_orders,
@@ -182,4 +230,9 @@ JOBS = (
     reconcile,
     close_period,
     erase_personal_data,
+    list_exceptions,
+    retry_exceptions,
+    ignore_exceptions,
+    reopen_exceptions,
+    pull_order,
 )

@@ -8,6 +8,7 @@ from sensors.groups import in_group
 from sensors.lanes import (
     erase_personal_data,
     fast_lane,
+    list_exceptions,
     push_all_stock,
     read_back_stock,
     reconcile,
@@ -186,4 +187,11 @@ def build_schedules(automation: Automation) -> list[dg.ScheduleDefinition]:
         default_status=status,
         description="Erase personal data in time.",
     )
-    return [orders, shipments, reconciliation, retention]
+    exceptions = _unless_active(
+        "exceptions",
+        list_exceptions.name,
+        automation.exceptions_cron,
+        automation,
+        "List all that waits for a person, and judge deadlines and states.",
+    )
+    return [orders, shipments, reconciliation, retention, exceptions]

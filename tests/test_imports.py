@@ -14,6 +14,7 @@ LONGEST_MODULE = 400
 # Rules and clients are used and tested without Dagster.
 WITHOUT_DAGSTER = (
     "assets.contracts",
+    "assets.exceptions",
     "assets.outbound",
     "assets.reconciliation",
     "assets.rules",

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from assets.closing.periods import ClosingError
+from assets.exceptions.desk import ExceptionRefusal
 from assets.reconciliation.decisions import DecisionError
 from assets.reduction_desk import ReductionRefused
 from assets.return_desk import DecisionRefused
@@ -46,6 +47,7 @@ EXPECTED = (
     DecisionError,
     DecisionRefused,
     DemoError,
+    ExceptionRefusal,
     FinanceDatabaseError,
     OperatingModelError,
     OperationsDatabaseError,

@@ -7,10 +7,11 @@ import duckdb
 import sqlalchemy as sa
 import typer
 
+from assets.parcel_gate import parked_parcels
 from otto_pipelines.commands.opening import console, explained, finance_file, operations, table
-from resources.operations import availability_desk, outbox, short_picks, sync_log
+from resources.operations import availability_desk, outbox, quarantine, short_picks, sync_log
 from resources.operations.availability import Lane
-from resources.operations.schema import parcels, position_items, quarantine, sync_runs
+from resources.operations.schema import position_items, sync_runs
 
 
 def status(
@@ -36,8 +37,8 @@ def _operations() -> dict[str, Any]:
     with operations() as db, db.read() as conn:
         by_status = conn.execute(sa.select(items, sa.func.count()).group_by(items).order_by(items))
         waiting = {
-            "parcels_parked": _count(conn, parcels.c.state == "parked"),
-            "rows_quarantined": _count(conn, quarantine.c.resolved_at.is_(None)),
+            "parcels_parked": len(parked_parcels(conn)),
+            "rows_quarantined": len(quarantine.waiting_rows(conn)),
         }
         shorts = short_picks.counts(conn)
         flows = conn.scalars(sa.select(sync_runs.c.flow).distinct().order_by(sync_runs.c.flow))
@@ -80,10 +81,6 @@ def _stock(conn: sa.Connection) -> dict[str, Any]:
         "held_by_a_guard": found.frozen,
         "oldest_accepted_at": None if oldest is None else oldest.isoformat(timespec="seconds"),
     }
-
-
-def _count(conn: sa.Connection, condition: sa.ColumnElement[bool]) -> int:
-    return conn.scalar(sa.select(sa.func.count()).where(condition)) or 0
 
 
 def _breaks() -> dict[str, int]:

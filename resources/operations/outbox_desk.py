@@ -48,15 +48,16 @@ def retry_now(
     return conn.execute(sa.update(outbox).where(*chosen).values(values)).rowcount
 
 
-def ignore(conn: Connection, row_id: int, reason: str, now: datetime) -> None:
-    """Take a row out of delivery for good, because a person says so.
+def ignore(conn: Connection, row_id: int, reason: str, now: datetime) -> str:
+    """Take a row out of delivery, because a person says so; returns its kind.
 
     Raises:
         OutboxRefusal: no reason, no such row, already confirmed, or being sent at this moment.
     """
     if not reason.strip():
         raise OutboxRefusal(f"outbox row {row_id}: say why it is ignored (--reason)")
-    query = sa.select(outbox.c.state, outbox.c.lease_until).where(outbox.c.id == row_id)
+    columns = outbox.c.kind, outbox.c.state, outbox.c.lease_until
+    query = sa.select(*columns).where(outbox.c.id == row_id)
     found = conn.execute(query.with_for_update()).one_or_none()
     if found is None:
         raise OutboxRefusal(f"outbox has no row {row_id}: see `otto-pipelines errors list`")
@@ -72,6 +73,14 @@ def ignore(conn: Connection, row_id: int, reason: str, now: datetime) -> None:
         .where(outbox.c.id == row_id)
         .values(state="ignored", reason=reason, lease_token=None, lease_until=None, recorded_at=now)
     )
+    return str(found.kind)
+
+
+def take_up_again(conn: Connection, row_id: int, reason: str, now: datetime) -> None:
+    """Make an ignored row failed, so that it is shown and can be retried."""
+    row = sa.update(outbox).where(outbox.c.id == row_id, outbox.c.state == "ignored")
+    again = f"it was ignored and is taken up again: {reason}"
+    conn.execute(row.values(state="failed", reason=again, recorded_at=now))
 
 
 def revoke(

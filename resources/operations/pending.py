@@ -6,6 +6,7 @@ outbox, do not belong here.
 
 import sqlalchemy as sa
 
+from resources.operations import exception_decisions
 from resources.operations.schema import (
     outbox,
     parcels,
@@ -86,4 +87,5 @@ def exceptions_fingerprint(conn: sa.Connection) -> str:
         quarantine.c.resolved_at.is_(None)
     )
     found = [conn.execute(query).one() for query in (parked, stuck, held)]
-    return "; ".join(f"{count} until {latest}" for count, latest in found)
+    decided = exception_decisions.fingerprint(conn)
+    return "; ".join([*(f"{count} until {latest}" for count, latest in found), decided])

@@ -285,6 +285,21 @@ return_numbers = sa.Table(
     _col("taken_at", UtcDateTime, null=True),
 )
 
+# What persons decided on exceptions; rows are only added, the latest of a subject counts.
+exception_decisions = sa.Table(
+    "exception_decisions",
+    metadata,
+    _col("id", _BIG_ID, primary_key=True, autoincrement=True),
+    _col("subject", sa.String, index=True, comment="what it is about, our own key"),
+    _col("exception_id", sa.String, index=True, comment="as lists show it"),
+    _col("kind", sa.String, comment="assets.exceptions.kinds"),
+    _col("content_hash", sa.String, comment="of what was wrong at that moment"),
+    _col("action", sa.String, comment="ignore | reopen"),
+    _col("reason", sa.Text),
+    _col("decided_by", sa.String),
+    _col("decided_at", UtcDateTime, comment="real time"),
+)
+
 # One row per synchronisation of a flow: the last ten are what operations look at first.
 sync_runs = sa.Table(
     "sync_runs",
