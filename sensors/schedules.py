@@ -189,6 +189,7 @@ def build_schedules(automation: Automation) -> list[dg.ScheduleDefinition]:
     )
     exceptions = _unless_active(
         "exceptions",
+        "operations",
         list_exceptions.name,
         automation.exceptions_cron,
         automation,

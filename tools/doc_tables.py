@@ -18,6 +18,7 @@ from pydantic_core import PydanticUndefined
 from assets.contracts.money_rules import MONEY_RULES
 from assets.contracts.price_rules import PRICE_RULES
 from assets.contracts.rules import RULES
+from assets.exceptions.kinds import EXCEPTION_KINDS
 from assets.reconciliation.break_kinds import BREAK_KINDS
 from assets.rules.shipment_gate import GATE_RULES
 from otto_pipelines.cli import app
@@ -96,6 +97,17 @@ def gate_rules() -> str:
     """The tracking gate."""
     return markdown(
         ["Check", "What must be true"], [[f"`{name}`", text] for name, text in GATE_RULES.items()]
+    )
+
+
+def exception_kinds() -> str:
+    """Every kind of exception."""
+    return markdown(
+        ["Kind", "Owner", "Meaning", "What to do", "Here"],
+        [
+            [f"`{k.kind}`", k.owner, k.meaning, k.remedy, " ".join(k.actions)]
+            for k in EXCEPTION_KINDS.values()
+        ],
     )
 
 
@@ -203,6 +215,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "money-rules": money_rules,
     "price-rules": price_rules,
     "gate-rules": gate_rules,
+    "exception-kinds": exception_kinds,
     "assets": assets,
     "automation": automation,
     "jobs": jobs,
