@@ -13,15 +13,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 import httpx
 import sqlalchemy as sa
 
-from otto_pipelines.definitions import build_definitions
 from otto_pipelines.demo.closing import ClosedDay, close_busiest_day
 from otto_pipelines.demo.marking import Marks, mark
+from otto_pipelines.demo.runs import Runs
 from otto_pipelines.demo.workplace import Workplace, clear, credentials, prepare, start_sandbox
 from resources.operations.database import OperationsDatabase
 from resources.operations.outbox import due_count
@@ -29,7 +28,6 @@ from resources.operations.schema import outbox
 
 Progress = Callable[[str], None]
 
-BERLIN = ZoneInfo("Europe/Berlin")
 STEP = timedelta(hours=3)
 LONGEST_AFTER_ORDERS = timedelta(days=4)
 STALL_SECONDS = 1.5
@@ -50,8 +48,6 @@ _WORLD = (
 )
 # More units than one order has: where as many are left, no order can oversell them.
 SCARCE_BELOW = 10
-
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 # The sandbox is near and enforces no request limits in stepped mode, so waits can be short.
 _MODEL_CHANGES: dict[str, dict[str, Any]] = {
@@ -121,7 +117,7 @@ def _rehearse(
     began: float,
 ) -> dict[str, Any]:
     world = httpx.Client(base_url=f"{sandbox_url}/_sandbox", timeout=300)
-    runner = _Runner(instance)
+    runner = Runs(instance)
     database = OperationsDatabase(place.operations_url)
     clock = world.get("/clock").raise_for_status().json()
     now, orders_end = (datetime.fromisoformat(clock[name]) for name in ("start", "orders_end"))
@@ -160,7 +156,7 @@ def _rehearse(
     return summary(marks, closed, runner, time.monotonic() - began)
 
 
-def _advance(world: httpx.Client, runner: "_Runner", to: datetime) -> None:
+def _advance(world: httpx.Client, runner: Runs, to: datetime) -> None:
     """Step to `to`. When OTTO could oversell by its present figures, they are brought there first.
 
     So the product looks as often as an observer without delay would have to: its own lanes look
@@ -176,7 +172,7 @@ def _advance(world: httpx.Client, runner: "_Runner", to: datetime) -> None:
         runner.stock("stock_lane", "changes")
 
 
-def _drain(runner: "_Runner", database: OperationsDatabase, now: datetime) -> None:
+def _drain(runner: Runs, database: OperationsDatabase, now: datetime) -> None:
     """Let retries run out: until no row waits for a try, but for effects that OTTO never shows."""
     for _ in range(30):
         runner.step(now)
@@ -192,58 +188,7 @@ def _drain(runner: "_Runner", database: OperationsDatabase, now: datetime) -> No
         time.sleep(0.5)
 
 
-class _Runner:
-    """Executes the project's jobs and counts them."""
-
-    def __init__(self, instance: dg.DagsterInstance) -> None:
-        self._instance = instance
-        self._definitions = build_definitions()
-        self.runs = 0
-        self.failed: Counter[str] = Counter()
-
-    def step(self, now: datetime) -> None:
-        """Run one round of orders, shipments and stock."""
-        self.orders(now)
-        self.run("sync_shipments")
-        self.stock("sync_stock", "all")
-
-    def orders(self, now: datetime) -> None:
-        """Read what changed at OTTO."""
-        self._changes("sync_orders", "otto_orders", now)
-
-    def money(self, now: datetime) -> None:
-        """Read receipts, returns and reductions, and decide what came back."""
-        self.run("sync_returns")
-        self.run("sync_prices")
-        self._changes("sync_receipts", "otto_receipts", now)
-
-    def stock(self, job: str, task: str) -> None:
-        """Run a job of stock; `task` is the one that it is made for."""
-        self.run(job, config={"ops": {"stock": {"config": {"task": task}}}})
-
-    def _changes(self, job: str, asset: str, now: datetime) -> None:
-        self.run(
-            job,
-            partition_key=now.astimezone(BERLIN).date().isoformat(),
-            config={"ops": {asset: {"config": {"mode": "changes"}}}},
-        )
-
-    def run(
-        self, job: str, *, partition_key: str | None = None, config: dict[str, Any] | None = None
-    ) -> None:
-        """Execute one job; a failure is counted, and the next step tries again."""
-        result = self._definitions.resolve_job_def(job).execute_in_process(
-            instance=self._instance,
-            partition_key=partition_key,
-            run_config={**_QUIET, **(config or {})},
-            raise_on_error=False,
-        )
-        self.runs += 1
-        if not result.success:
-            self.failed[job] += 1
-
-
-def summary(marks: Marks, closed: ClosedDay, runner: _Runner, seconds: float) -> dict[str, Any]:
+def summary(marks: Marks, closed: ClosedDay, runner: Runs, seconds: float) -> dict[str, Any]:
     """The result as JSON; later versions add keys and rename none."""
     return {
         "orders": marks.orders,

@@ -38,6 +38,7 @@ _NUMBERS: dict[str, tuple[type, str]] = {
     "scarce_share": (float, "share of the ordered articles of which there are few"),
     "stock_moves_per_day": (float, "receipts, quarantines and counts per virtual day"),
     "hidden_losses_per_day": (float, "units per virtual day that vanish unseen"),
+    "event_disorder_share": (float, "share of the WMS events that come late, or twice"),
     "snapshot_fault_periods": (int, "times that the WMS's stock list is wrong for some hours"),
     "availability_batch_limit": (int, "SKUs in one request above which OTTO answers 413"),
     "unknown_skus": (int, "articles in the warehouse that OTTO does not know"),

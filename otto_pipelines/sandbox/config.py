@@ -75,6 +75,8 @@ class SandboxConfig:
     and nothing comes in but after a short-pick."""
     hidden_losses_per_day: float = 0.0
     """Units that vanish without the WMS knowing, until a pick or a count shows it."""
+    event_disorder_share: float = 0.0
+    """Share of the WMS's fulfilment events that its feed gives late, and share that it repeats."""
     snapshot_fault_periods: int = 0
     """So many times the WMS's stock list is wrong for some hours."""
     unknown_skus: int = 3
@@ -154,6 +156,7 @@ class SandboxConfig:
             "customer_cancel_rate",
             "prepayment_rate",
             "scarce_share",
+            "event_disorder_share",
             "returns_share",
             "hard_returns_share",
             "reductions_share",

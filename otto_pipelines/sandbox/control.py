@@ -4,7 +4,7 @@ It is for tests, demos and marking; a product never calls more of it than the cl
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -42,6 +42,7 @@ class ControlApi:
                 "POST /_sandbox/orders": self._create_order,
                 "POST /_sandbox/warehouse/dispatch": self._dispatch,
                 "POST /_sandbox/faults": self._faults,
+                "POST /_sandbox/outage": self._outage,
                 "POST /_sandbox/tokens/expire": self._expire_tokens,
             }
         )
@@ -63,12 +64,14 @@ class ControlApi:
     def _ledger(self, _: dict[str, Any]) -> Answer:
         return json_answer(200, self._world.ledger.as_json() | stock_marks(self._world))
 
-    def _clock(self, _: dict[str, Any]) -> Answer:
+    def _clock(self, body: dict[str, Any]) -> Answer:
+        """The time; to a machine whose clock is wrong by `ahead_seconds`, that much later."""
         clock = self._world.sim.clock
+        ahead = timedelta(seconds=float(body.get("ahead_seconds", 0)))
         return json_answer(
             200,
             {
-                "now": self._world.sim.now,
+                "now": self._world.sim.now + ahead,
                 "speed": clock.speed,
                 "mode": clock.mode,
                 "start": clock.start,
@@ -141,12 +144,24 @@ class ControlApi:
         rate, kinds = float(body["transport_rate"]), body.get("kinds")
         if not 0 <= rate <= 1:
             raise ValueError(f"transport_rate={rate}: from 0 to 1")
-        unknown = set(kinds or ()) - set(transport_faults.KINDS)
+        known = (*transport_faults.KINDS, *transport_faults.FURTHER_KINDS)
+        unknown = set(kinds or ()) - set(known)
         if unknown:
-            raise ValueError(f"kinds {sorted(unknown)}: choose of {transport_faults.KINDS}")
+            raise ValueError(f"kinds {sorted(unknown)}: choose of {known}")
         for app in self._faulty:
             app.use(rate, kinds)
         return json_answer(200, {"transport_rate": rate, "kinds": kinds})
+
+    def _outage(self, body: dict[str, Any]) -> Answer:
+        """Let a server be down in one of the ways of `OUTAGES`, or up again (null)."""
+        server, how = body["server"], body["how"]
+        if how is not None and how not in transport_faults.OUTAGES:
+            raise ValueError(f"how={how!r}: null or one of {transport_faults.OUTAGES}")
+        apps = {app.server: app for app in self._faulty}
+        if server not in apps:
+            raise ValueError(f"server={server!r}: one of {tuple(apps)}")
+        apps[server].outage = how
+        return json_answer(200, {"server": server, "how": how})
 
     def _expire_tokens(self, _: dict[str, Any]) -> Answer:
         self._desk.expire_all()

@@ -3,6 +3,8 @@
 Belongs here: event records. Why something happens belongs to `warehouse`.
 """
 
+import itertools
+import random
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -10,6 +12,8 @@ import msgspec
 
 from otto_pipelines.sandbox.cursors import read_cursor, write_cursor
 from otto_pipelines.sandbox.simulation import Simulation
+
+_LATE_BY_MINUTES = (1, 360)
 
 
 class _Line(Protocol):
@@ -38,11 +42,16 @@ def line_outcome(line: _Line, **facts: Any) -> dict[str, Any]:
 
 
 class EventFeed:
-    """Events in the order in which they happened; `acknowledged` is only remembered."""
+    """Events in the order in which they happened; `acknowledged` is only remembered.
+
+    With `event_disorder_share` some come late, behind younger ones, and some come once more.
+    """
 
     def __init__(self, sim: Simulation) -> None:
         self._sim = sim
         self._events: list[msgspec.Raw] = []
+        self._serial = itertools.count(1)
+        self._rng = random.Random(f"feed:{sim.config.seed}")
         self.acknowledged: set[str] = set()
 
     def add(
@@ -56,7 +65,7 @@ class EventFeed:
     ) -> None:
         """Append an event that happens now."""
         event = {
-            "event_id": f"EV-{len(self._events) + 1:09d}",
+            "event_id": f"EV-{next(self._serial):09d}",
             "kind": kind,
             "occurred_at": self._sim.now,
             "order_ref": order.order_ref,
@@ -65,7 +74,22 @@ class EventFeed:
             "lines": lines,
             "parcels": parcels,
         }
-        self._events.append(msgspec.Raw(msgspec.json.encode(event)))
+        self._publish(msgspec.Raw(msgspec.json.encode(event)))
+
+    def _publish(self, event: msgspec.Raw) -> None:
+        share = self._sim.config.event_disorder_share
+        late, twice = self._rng.random() < share, self._rng.random() < share
+        if late:
+            self._later("late", event)
+        else:
+            self._events.append(event)
+        if twice:
+            self._later("twice", event)
+
+    def _later(self, how: str, event: msgspec.Raw) -> None:
+        self._sim.ledger.feed[how] += 1
+        minutes = self._rng.uniform(*_LATE_BY_MINUTES)
+        self._sim.after(minutes, lambda: self._events.append(event))
 
     def page(self, cursor: str | None, limit: int) -> dict[str, Any]:
         """A FulfilmentPage after `cursor`.

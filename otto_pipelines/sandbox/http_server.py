@@ -7,6 +7,7 @@ because a fault needs the bare socket.
 
 import select
 import socket
+import struct
 import sys
 import threading
 import time
@@ -32,6 +33,7 @@ class Ending(Enum):
 
     COMPLETE = "complete"
     CUT = "cut in the middle of the body"
+    RESET = "reset in the middle of the body"
     CLOSED = "connection closed without an answer"
     STALLED = "no answer for long, then closed"
 
@@ -118,10 +120,19 @@ class _Handler(BaseHTTPRequestHandler):
         ]
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
         body = answer.body
-        if answer.ending is Ending.CUT:
+        if answer.ending in {Ending.CUT, Ending.RESET}:
             self.close_connection = True
             body = body[: len(body) // 2]
         self.connection.sendall(head + body)
+        if answer.ending is Ending.RESET:
+            self._reset()
+
+    def _reset(self) -> None:
+        """Close without a farewell: the client's next read fails, instead of ending."""
+        at_once = struct.pack("ii", 1, 0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        self.rfile.close()  # it holds the socket open
+        self.connection.close()
 
     def log_message(self, format: str, *args: Any) -> None:
         """Stay silent: request lines may name buyers' data."""

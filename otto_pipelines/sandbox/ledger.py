@@ -40,6 +40,10 @@ class Ledger:
     def __init__(self) -> None:
         self._breaks: dict[tuple[str, str, str], BreakLine] = {}
         self.transport: dict[str, Counter[str]] = {"otto": Counter(), "wms": Counter()}
+        self.transport_variants: dict[str, Counter[str]] = {"otto": Counter(), "wms": Counter()}
+        """The same faults by what exactly was done, such as `503_after_effect`."""
+        self.feed: Counter[str] = Counter()
+        """Events that the WMS's feed gave late or twice."""
         self.harmless: Counter[str] = Counter()
         self.oversold: list[OversoldUnit] = []
         self.shorts: dict[tuple[str, str], datetime] = {}
@@ -84,6 +88,10 @@ class Ledger:
                 for line in self._breaks.values()
             ],
             "transport": {server: dict(kinds) for server, kinds in self.transport.items()},
+            "transport_variants": {
+                server: dict(names) for server, names in self.transport_variants.items()
+            },
+            "feed": dict(self.feed),
             "harmless": dict(self.harmless),
             "oversold": self.oversold,
             "stock_lists": dict(self.stock_lists),

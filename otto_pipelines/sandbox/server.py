@@ -37,10 +37,9 @@ class Sandbox:
         )
         self._desk = TokenDesk(config)
         api = OttoApi(self.world, self._desk)
-        self._otto = FaultyApp(api, _otto_habits(api), config, self.world.ledger.transport["otto"])
-        self._wms = FaultyApp(
-            WmsApi(self.world), _WMS_HABITS, config, self.world.ledger.transport["wms"]
-        )
+        ledger = self.world.ledger
+        self._otto = FaultyApp(api, _otto_habits(api, self._desk), config, ledger)
+        self._wms = FaultyApp(WmsApi(self.world), _WMS_HABITS, config, ledger)
         self._control = ControlApi(self.world, self._desk, [self._otto, self._wms])
         self._limit = RequestLimit(
             (1, config.requests_per_second), (60, config.requests_per_minute)
@@ -99,7 +98,7 @@ class Sandbox:
             return self._control(request)
         limit = self._token_limit if otto_server.is_token_request(request) else self._limit
         if self.config.limits_requests and not limit.allows():
-            self._otto.count("rate_limited")
+            self._otto.count("rate_limited", "429_by_the_limit")
             return json_answer(
                 429,
                 {"message": "API rate limit exceeded"},
@@ -113,7 +112,7 @@ class Sandbox:
                 pass
 
 
-def _otto_habits(api: OttoApi) -> Habits:
+def _otto_habits(api: OttoApi, desk: TokenDesk) -> Habits:
     return Habits(
         server="otto",
         kinds=KINDS,
@@ -122,6 +121,7 @@ def _otto_habits(api: OttoApi) -> Habits:
         may_hide_retry_after=True,
         is_token_request=otto_server.is_token_request,
         repeat_page=api.repeat_page,
+        expire_tokens=desk.expire_all,
     )
 
 
@@ -130,5 +130,5 @@ _WMS_HABITS = Habits(
     kinds=tuple(kind for kind in KINDS if kind not in {"firewall", "repeated_page"}),
     limit_body=wms_server.error_body("rate_limited", "too many requests"),
     error_body=wms_server.error_body("internal", "something broke"),
-    may_hide_retry_after=False,
+    may_hide_retry_after=True,
 )

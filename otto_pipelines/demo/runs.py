@@ -1,0 +1,75 @@
+"""The project's own jobs, executed in this process and counted.
+
+Belongs here: how a job of each flow is started by hand, step by step. When which one runs belongs
+to who steps through the days.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from otto_pipelines.definitions import build_definitions
+
+BERLIN = ZoneInfo("Europe/Berlin")
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class Runs:
+    """Executes the project's jobs; `resources` replace those of the environment, by name.
+
+    A run that fails is counted by its job, and the next step tries again.
+    """
+
+    def __init__(
+        self, instance: dg.DagsterInstance, resources: Mapping[str, object] | None = None
+    ) -> None:
+        self._instance = instance
+        self._definitions = build_definitions(resources=resources)
+        self.runs = 0
+        self.failed: Counter[str] = Counter()
+
+    def step(self, now: datetime) -> None:
+        """Run one round of orders, shipments and stock."""
+        self.orders(now)
+        self.run("sync_shipments")
+        self.stock("sync_stock", "all")
+
+    def orders(self, now: datetime) -> None:
+        """Read what changed at OTTO."""
+        self._changes("sync_orders", "otto_orders", now)
+
+    def money(self, now: datetime) -> None:
+        """Read receipts, returns and reductions, and decide what came back."""
+        self.run("sync_returns")
+        self.run("sync_prices")
+        self._changes("sync_receipts", "otto_receipts", now)
+
+    def stock(self, job: str, task: str) -> None:
+        """Run a job of stock; `task` is the one that it is made for."""
+        self.run(job, config={"ops": {"stock": {"config": {"task": task}}}})
+
+    def _changes(self, job: str, asset: str, now: datetime) -> None:
+        self.run(
+            job,
+            partition_key=now.astimezone(BERLIN).date().isoformat(),
+            config={"ops": {asset: {"config": {"mode": "changes"}}}},
+        )
+
+    def run(
+        self, job: str, *, partition_key: str | None = None, config: dict[str, Any] | None = None
+    ) -> dg.ExecuteInProcessResult:
+        """Execute one job and return its result, also if it failed."""
+        result = self._definitions.resolve_job_def(job).execute_in_process(
+            instance=self._instance,
+            partition_key=partition_key,
+            run_config={**_QUIET, **(config or {})},
+            raise_on_error=False,
+        )
+        self.runs += 1
+        if not result.success:
+            self.failed[job] += 1
+        return result
