@@ -127,7 +127,11 @@ class OutboxPolicy(_Section):
         default=5.0, gt=0, description="wait after the first attempt; it doubles"
     )
     longest_backoff_seconds: float = Field(default=900.0, gt=0, description="longest such wait")
-    give_up_after: int = Field(default=40, ge=1, description="attempts, then a person must act")
+    give_up_after: int = Field(
+        default=200,
+        ge=1,
+        description="attempts, then a person must act; with these waits more than a day",
+    )
     lease_seconds: float = Field(
         default=180.0, gt=0, description="how long a worker holds a row; longer than any call"
     )

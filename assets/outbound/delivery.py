@@ -16,7 +16,7 @@ from resources.operations.outbox import Message, Outbox, backoff
 
 # The other side may ask for a longer wait than our back-off, but not for one that nobody would see.
 LONGEST_WAIT_SECONDS = 3600.0
-# So many in a row that could not be sent mean that the other side is down.
+# So many in a row without an answer that tells anything mean that the other side is down.
 GIVE_WAY_AFTER = 3
 
 
@@ -96,33 +96,63 @@ def deliver(
     When the other side is down, the rest waits for the next delivery. A handler's exception (no
     key) stops the delivery; what was leased then comes back by itself when the lease ends.
     """
-    counts: Counter[str] = Counter()
-    handled = turned_away = 0
-    while handled < limit and turned_away < GIVE_WAY_AFTER:
-        size = min(handler.batch_size, policy.batch, limit - handled)
-        leased = outbox.lease([handler.kind], size, datetime.now(UTC))
-        if not leased:
-            break
-        handled += len(leased)
+    return _Delivery(outbox, handler, policy).run(limit)
+
+
+class _Delivery:
+    """One delivery; `in_vain` counts outcomes in a row by which the other side seems to be down."""
+
+    def __init__(self, outbox: Outbox, handler: Handler, policy: OutboxPolicy) -> None:
+        self._outbox = outbox
+        self._handler = handler
+        self._policy = policy
+        self._counts: Counter[str] = Counter()
+        self._in_vain = 0
+
+    def run(self, limit: int) -> Counter[str]:
+        """Batch after batch, until none is due or the other side is down."""
+        handled = 0
+        while handled < limit and not self._is_down():
+            size = min(self._handler.batch_size, self._policy.batch, limit - handled)
+            leased = self._outbox.lease([self._handler.kind], size, datetime.now(UTC))
+            if not leased:
+                break
+            handled += len(leased)
+            self._send(self._settle(leased))
+        return self._counts
+
+    def _settle(self, leased: Sequence[Message]) -> list[Message]:
+        """Ask for what may have happened; returns what has to be sent."""
         unsent: list[Message] = []
         for message in leased:
-            settled = handler.settle(message) if message.must_settle else None
+            if self._is_down():
+                self._outbox.release(message)
+                continue
+            settled = self._handler.settle(message) if message.must_settle else None
             if settled is None:
                 unsent.append(message)
             else:
-                _record(outbox, policy, message, settled)
-                counts[f"{type(settled).__name__.lower()}_by_asking"] += 1
-        sending = outbox.mark_sending(unsent, datetime.now(UTC))
-        for message, outcome in zip(sending, handler.send(sending), strict=True):
-            _record(outbox, policy, message, outcome)
-            counts[type(outcome).__name__.lower()] += 1
-            turned_away = turned_away + 1 if isinstance(outcome, Retry) else 0
-    return counts
+                self._note(message, settled, "_by_asking")
+        return unsent
+
+    def _send(self, unsent: Sequence[Message]) -> None:
+        sending = self._outbox.mark_sending(unsent, datetime.now(UTC))
+        for message, outcome in zip(sending, self._handler.send(sending), strict=True):
+            self._note(message, outcome)
+
+    def _note(self, message: Message, outcome: Outcome, how: str = "") -> None:
+        _record(self._outbox, self._policy, message, outcome)
+        self._counts[f"{type(outcome).__name__.lower()}{how}"] += 1
+        self._in_vain = self._in_vain + 1 if isinstance(outcome, Retry | Unknown) else 0
+
+    def _is_down(self) -> bool:
+        return self._in_vain >= GIVE_WAY_AFTER
 
 
 def _record(outbox: Outbox, policy: OutboxPolicy, message: Message, outcome: Outcome) -> None:
     now = datetime.now(UTC)
-    later = now + timedelta(seconds=backoff(message.attempts, policy))
+    wait = backoff(message.attempts, policy, waited=message.waited_seconds)
+    later = now + timedelta(seconds=wait)
     match outcome:
         case Confirmed(result):
             outbox.confirm(message, result, now)

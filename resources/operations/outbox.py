@@ -57,7 +57,10 @@ OPEN_OUTCOMES = ("sending", "unknown", "accepted")
 
 @dataclass(frozen=True)
 class Message:
-    """One leased row. `must_settle`: an earlier attempt may have had its effect, ask first."""
+    """One leased row. `must_settle`: an earlier attempt may have had its effect, ask first.
+
+    `waited_seconds`: how long it was to wait when something last came of it.
+    """
 
     id: int
     kind: str
@@ -67,6 +70,7 @@ class Message:
     attempts: int
     must_settle: bool
     lease_token: str
+    waited_seconds: float = 0.0
 
 
 def enqueue(
@@ -140,10 +144,16 @@ def rows(conn: Connection, states: Sequence[str], limit: int) -> list[dict[str, 
     return [dict(row) for row in conn.execute(ordered).mappings()]
 
 
-def backoff(attempts: int, policy: OutboxPolicy, random: Random = _RANDOM) -> float:
-    """Seconds until the next attempt: doubling up to the longest, half of it by chance."""
+def backoff(
+    attempts: int, policy: OutboxPolicy, random: Random = _RANDOM, *, waited: float = 0.0
+) -> float:
+    """Seconds until the next attempt: doubling up to the longest, half of it by chance.
+
+    To ask in vain is no attempt, but it was waited for so long: then the next wait is longer, too.
+    """
     doubled = policy.first_backoff_seconds * 2.0 ** min(max(attempts - 1, 0), 60)
-    return min(doubled, policy.longest_backoff_seconds) * random.uniform(0.5, 1.0)
+    longest = policy.longest_backoff_seconds
+    return min(max(doubled, 2 * waited), longest) * random.uniform(0.5, 1.0)
 
 
 class Outbox:
@@ -396,6 +406,7 @@ def _message(row: sa.RowMapping) -> Message:
         attempts=row["attempts"],
         must_settle=row["state"] == "sent",
         lease_token=row["lease_token"],
+        waited_seconds=max(0.0, (row["next_attempt_at"] - row["recorded_at"]).total_seconds()),
     )
 
 

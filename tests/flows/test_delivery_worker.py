@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -191,3 +192,61 @@ def test_a_worker_that_lost_its_lease_changes_nothing(sqlite_db: OperationsDatab
     row = held(sqlite_db)["p1"]
     assert (row["state"], row["reason"]) == ("confirmed", None)
     assert "other" in row["result"]
+
+
+@pytest.mark.parametrize("outcome", [Retry("HTTP 429"), Unknown("no answer")])
+def test_a_delivery_gives_way_when_the_other_side_is_down(
+    sqlite_db: OperationsDatabase, outcome: Outcome
+) -> None:
+    """With waits this short each row would be due again before the last one was tried."""
+    hasty = OutboxPolicy(first_backoff_seconds=1e-6, longest_backoff_seconds=1e-6, batch=1)
+    put(sqlite_db, *[f"p{n}" for n in range(10)])
+    worker = Scripted(lambda message: outcome)
+    counts = deliver(Outbox(sqlite_db, hasty), worker, hasty, limit=50)
+    assert (counts.total(), len(worker.sent)) == (3, 3)
+
+
+def test_a_delivery_gives_way_when_nobody_answers_what_became_of_a_row(
+    sqlite_db: OperationsDatabase,
+) -> None:
+    put(sqlite_db, *[f"p{n}" for n in range(10)])
+    lost = Scripted(lambda message: Unknown("time-out"))
+    deliver(Outbox(sqlite_db, POLICY), lost, POLICY)
+    assert len(lost.sent) == 10, "they went in one batch"
+    make_due(sqlite_db)
+    down = Scripted(lambda message: Confirmed(), settled=lambda message: Unknown("no answer"))
+    counts = deliver(Outbox(sqlite_db, POLICY), down, POLICY)
+    assert (counts, down.sent) == ({"unknown_by_asking": 3}, [])
+    again = Scripted(lambda message: Confirmed(), settled=lambda message: Confirmed())
+    counts = deliver(Outbox(sqlite_db, POLICY), again, POLICY)
+    assert counts == {"confirmed_by_asking": 7}, "their leases were given back at once"
+
+
+def test_an_answer_between_two_failures_is_no_outage(sqlite_db: OperationsDatabase) -> None:
+    put(sqlite_db, *[f"p{n}" for n in range(12)])
+    worker = Scripted(
+        lambda message: Confirmed() if int(message.business_key[1:]) % 3 else Unknown("time-out")
+    )
+    assert deliver(Outbox(sqlite_db, POLICY), worker, POLICY) == {"confirmed": 8, "unknown": 4}
+
+
+def test_who_asks_in_vain_asks_less_and_less_often(sqlite_db: OperationsDatabase) -> None:
+    policy = OutboxPolicy(first_backoff_seconds=5, longest_backoff_seconds=600)
+    put(sqlite_db, "p1")
+    deliver(Outbox(sqlite_db, policy), Scripted(lambda message: Unknown("time-out")), policy)
+    waits = []
+    for _ in range(25):
+        row = held(sqlite_db)["p1"]
+        waits.append(row["next_attempt_at"] - row["recorded_at"])
+        with sqlite_db.write() as conn:  # the wait is over
+            earlier = {"next_attempt_at": datetime.now(UTC), "lease_until": None}
+            conn.execute(
+                outbox.update().values(**earlier, recorded_at=datetime.now(UTC) - waits[-1])
+            )
+        asked = Scripted(lambda message: Confirmed(), settled=lambda message: Unknown("no answer"))
+        deliver(Outbox(sqlite_db, policy), asked, policy)
+        assert asked.asked == ["p1"]
+    assert held(sqlite_db)["p1"]["attempts"] == 1
+    assert waits[0] <= timedelta(seconds=5)
+    assert all(after >= before * 0.99 for before, after in pairwise(waits[:7]))
+    assert timedelta(seconds=300) <= waits[-1] <= timedelta(seconds=600)

@@ -403,6 +403,22 @@ def test_the_back_off_grows_to_its_limit_and_never_beyond(attempts: int, seed: i
     assert doubled / 2 <= seconds <= doubled
 
 
+def test_a_wait_that_was_in_vain_is_followed_by_a_longer_one_up_to_the_limit() -> None:
+    policy = OutboxPolicy(first_backoff_seconds=5, longest_backoff_seconds=900)
+    assert 100 <= backoff(1, policy, waited=100) <= 200
+    assert 450 <= backoff(1, policy, waited=100_000) <= 900
+
+
+def test_nothing_is_given_up_while_the_other_side_is_down_for_a_day() -> None:
+    class Shortest(Random):
+        def uniform(self, a: float, b: float) -> float:
+            return a
+
+    policy = OutboxPolicy()
+    waits = [backoff(number, policy, Shortest()) for number in range(1, policy.give_up_after)]
+    assert sum(waits) > timedelta(days=1).total_seconds()
+
+
 def _take_all(url: str) -> list[str]:
     db = OperationsDatabase(url)
     outbox = Outbox(db, POLICY)
