@@ -35,6 +35,9 @@ def money_truth(world: World) -> dict[str, Any]:
                     "reductions": [
                         r.status for r in money.reductions.of_item.get(item.item_id, ())
                     ],
+                    "reduction_cents": [
+                        r.cents for r in money.reductions.of_item.get(item.item_id, ())
+                    ],
                 }
             )
     return {

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 import httpx
+import msgspec
 
 from resources.operating_model import Http
 from resources.wms.port import WmsAuthError, WmsRejected, WmsRetryable, WmsUnknownOutcome
@@ -111,6 +112,9 @@ class Transport:
             self.faults[broken] += 1
             raise WmsUnknownOutcome(f"{where}: connection broke ({broken})") from error
         self._raise_for(answer, where)
+        if _is_cut(answer):
+            self.faults["truncated"] += 1
+            raise WmsUnknownOutcome(f"{where}: HTTP {answer.status_code} with JSON that is cut")
         return answer
 
     def _raise_for(self, answer: httpx.Response, where: str) -> None:
@@ -131,3 +135,15 @@ class Transport:
     def _retry_after(self, answer: httpx.Response) -> float | None:
         value = answer.headers.get("Retry-After", "")
         return min(float(value), self._http.longest_backoff_seconds) if value.isdecimal() else None
+
+
+def _is_cut(answer: httpx.Response) -> bool:
+    """Whether what calls itself JSON ends too early: something on the way gave up its end."""
+    kind = answer.headers.get("Content-Type", "")
+    if not answer.content or not kind.startswith("application/json"):
+        return False
+    try:
+        msgspec.json.decode(answer.content, type=msgspec.Raw)
+    except msgspec.DecodeError:
+        return True
+    return False

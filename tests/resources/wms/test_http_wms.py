@@ -36,6 +36,10 @@ class Answers:
     def say(self, status: int, body: object, **headers: str) -> None:
         self.queue.append((status, headers, json.dumps(body).encode()))
 
+    def say_half(self, body: object) -> None:
+        text = json.dumps(body).encode()
+        self.queue.append((200, {"Content-Type": "application/json"}, text[: len(text) // 2]))
+
 
 @pytest.fixture
 def answers() -> Answers:
@@ -123,3 +127,20 @@ def test_a_wrong_key_names_the_variable_and_a_refusal_names_the_reason(
     answers.say(422, {"error": {"code": "rejected", "message": "line_ids: unknown"}})
     with pytest.raises(WmsRejected, match="line_ids: unknown"):
         wms.cancel_order("a", ("x",), "cancelled at OTTO")
+
+
+def test_an_answer_whose_json_is_cut_is_read_again(wms: HttpWms, answers: Answers) -> None:
+    page = {"events": [EVENT], "next_cursor": "2", "has_more": False}
+    answers.say_half(page)
+    answers.say(200, page, Content_Type="application/json")
+    assert [event.event_id for event in wms.poll_fulfilment(None).events] == ["e1"]
+    assert wms.faults == {"truncated": 1}
+
+
+def test_a_cancellation_whose_answer_is_cut_may_have_had_its_effect(
+    wms: HttpWms, answers: Answers
+) -> None:
+    answers.say_half({"order_ref": "a", "outcome": "CANCELLED", "cancelled_line_ids": ["l1"]})
+    with pytest.raises(WmsUnknownOutcome, match="cut"):
+        wms.cancel_order("a", ("l1",), "cancelled at OTTO")
+    assert len(answers.asked) == 1
