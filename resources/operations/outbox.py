@@ -57,10 +57,7 @@ OPEN_OUTCOMES = ("sending", "unknown", "accepted")
 
 @dataclass(frozen=True)
 class Message:
-    """One leased row. `must_settle`: an earlier attempt may have had its effect, ask first.
-
-    `waited_seconds`: how long it was to wait when something last came of it.
-    """
+    """One leased row. `must_settle`: an earlier attempt may have had its effect, ask first."""
 
     id: int
     kind: str
@@ -147,13 +144,10 @@ def rows(conn: Connection, states: Sequence[str], limit: int) -> list[dict[str, 
 def backoff(
     attempts: int, policy: OutboxPolicy, random: Random = _RANDOM, *, waited: float = 0.0
 ) -> float:
-    """Seconds until the next attempt: doubling up to the longest, half of it by chance.
-
-    To ask in vain is no attempt, but it was waited for so long: then the next wait is longer, too.
-    """
+    """Seconds until the next attempt: twice what was `waited`, half of it by chance."""
     doubled = policy.first_backoff_seconds * 2.0 ** min(max(attempts - 1, 0), 60)
-    longest = policy.longest_backoff_seconds
-    return min(max(doubled, 2 * waited), longest) * random.uniform(0.5, 1.0)
+    wait = min(max(doubled, 2 * waited), policy.longest_backoff_seconds)
+    return wait * random.uniform(0.5, 1.0)
 
 
 class Outbox:
