@@ -14,6 +14,7 @@ import typer
 
 from otto_pipelines.commands import (
     automation,
+    backups,
     breaks,
     closing,
     connections,
@@ -88,10 +89,12 @@ def demo(
 app.command()(setup.init)
 app.command()(flows.sync)
 app.command()(flows.reconcile)
+app.command()(flows.housekeeping)
 app.command()(overview.status)
 app.command()(syncs.syncs)
 app.command("check-connection")(connections.check_connection)
 app.add_typer(automation.app, name="automation")
+app.add_typer(backups.app, name="backup")
 app.add_typer(exceptions.app, name="errors")
 app.add_typer(returns.app, name="returns")
 app.add_typer(reductions.app, name="reductions")

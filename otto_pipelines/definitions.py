@@ -23,6 +23,7 @@ from assets import (
     returns,
     stock,
     stock_checks,
+    upkeep,
     warehouse,
 )
 from resources.bindings import all_resources
@@ -54,6 +55,7 @@ ASSETS = (
     period_close.period_close,
     retention.retention,
     open_exceptions.exceptions,
+    upkeep.upkeep,
 )
 
 CHECKS = (

@@ -290,17 +290,23 @@ class Automation(_Section):
     exceptions_cron: str = Field(
         default="*/5 * * * *", description="list what waits for a person, judge deadlines"
     )
+    upkeep_cron: str = Field(
+        default="15 4 * * *", description="erase old runs, compact the databases"
+    )
     linger_seconds: float = Field(
         default=30.0, ge=0, description="how long a run of the fast lane stays for further news"
     )
 
 
 class Retention(_Section):
-    """How long personal data is kept."""
+    """How long personal data, and Dagster's records of its runs, are kept."""
 
     evidence_days: int = Field(default=30, ge=1, description="days for raw pages of OTTO")
     address_days: int = Field(
         default=90, ge=1, description="days after the last change of an order"
+    )
+    run_days: int = Field(
+        default=30, ge=1, description="days for runs in the UI, their logs and check results"
     )
 
 

@@ -157,6 +157,13 @@ close_period = dg.define_asset_job(
     description="Close a day or month; started by a person, who names the period.",
 )
 
+housekeeping = dg.define_asset_job(
+    "housekeeping",
+    selection=dg.AssetSelection.assets("upkeep"),
+    tags=BULK,
+    description="Erase old runs of Dagster, compact the databases; dry only counts.",
+)
+
 erase_personal_data = dg.define_asset_job(
     "erase_personal_data",
     selection=dg.AssetSelection.assets("retention"),
@@ -235,4 +242,5 @@ JOBS = (
     ignore_exceptions,
     reopen_exceptions,
     pull_order,
+    housekeeping,
 )

@@ -9,6 +9,7 @@ from sensors.lanes import (
     erase_personal_data,
     fast_lane,
     list_exceptions,
+    housekeeping,
     push_all_stock,
     read_back_stock,
     reconcile,
@@ -195,4 +196,12 @@ def build_schedules(automation: Automation) -> list[dg.ScheduleDefinition]:
         automation,
         "List all that waits for a person, and judge deadlines and states.",
     )
-    return [orders, shipments, reconciliation, retention, exceptions]
+    upkeep = _unless_active(
+        "housekeeping",
+        "operations",
+        housekeeping.name,
+        automation.upkeep_cron,
+        automation,
+        "Erase old runs of Dagster, compact the databases.",
+    )
+    return [orders, shipments, reconciliation, retention, exceptions, upkeep]

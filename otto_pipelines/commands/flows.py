@@ -68,6 +68,13 @@ def reconcile() -> None:
     _execute("reconcile")
 
 
+def housekeeping(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count old runs.")] = False,
+) -> None:
+    """Erase old runs of Dagster and compact the databases now."""
+    _execute("housekeeping", config={"ops": {"upkeep": {"config": {"dry": dry_run}}}})
+
+
 def _today() -> str:
     return datetime.now(ZoneInfo("Europe/Berlin")).date().isoformat()
 

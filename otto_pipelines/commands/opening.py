@@ -17,6 +17,7 @@ from assets.reconciliation.decisions import DecisionError
 from assets.reduction_desk import ReductionRefused
 from assets.return_desk import DecisionRefused
 from otto_pipelines.demo.workplace import DemoError
+from resources.backup.manifest import BackupError
 from resources.finance import FinanceDatabaseError
 from resources.operating_model import OperatingModel, OperatingModelError, load_operating_model
 from resources.operations.database import OperationsDatabase, OperationsDatabaseError
@@ -43,6 +44,7 @@ ByOption = Annotated[
 ]
 
 EXPECTED = (
+    BackupError,
     ClosingError,
     DecisionError,
     DecisionRefused,

@@ -21,6 +21,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
+from resources.compaction import Compacted, compact_postgresql, compact_sqlite
+
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _WRITES = "operations_database_writes"
 _MIGRATION_LOCK = "otto_pipelines schema migration"
@@ -106,6 +108,13 @@ class OperationsDatabase:
         """
         with self.read() as conn:
             self._compare_version(conn)
+
+    def compact(self) -> Compacted:
+        """Give the space of erased rows back, if there is much of it and nobody writes now."""
+        with self._explained():
+            if self._url.get_backend_name() == "sqlite":
+                return compact_sqlite(_sqlite_path(self._url))
+            return compact_postgresql(self.engine)
 
     def close(self) -> None:
         """Close all idle connections."""
