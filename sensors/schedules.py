@@ -8,8 +8,8 @@ from sensors.groups import in_group
 from sensors.lanes import (
     erase_personal_data,
     fast_lane,
-    list_exceptions,
     housekeeping,
+    list_exceptions,
     push_all_stock,
     read_back_stock,
     reconcile,

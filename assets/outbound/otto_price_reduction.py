@@ -229,7 +229,9 @@ def _another_under_way(conn: sa.Connection, message: Message) -> bool:
 
 
 def _last_attempt(conn: sa.Connection, message: Message) -> datetime:
-    query = sa.select(sa.func.max(outbox_attempts.c.started_at)).where(
+    """When it may have left last; of a row without attempts (a restore) when that was noted."""
+    attempt = sa.select(sa.func.max(outbox_attempts.c.started_at)).where(
         outbox_attempts.c.outbox_id == message.id
     )
-    return conn.scalars(query).one() or datetime.now(UTC)
+    noted = sa.select(outbox.c.recorded_at).where(outbox.c.id == message.id)
+    return conn.scalars(attempt).one() or conn.scalars(noted).one()

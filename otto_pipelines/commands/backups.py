@@ -5,17 +5,19 @@ Belongs here: what a person types, and refusing to restore under the feet of run
 
 import os
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from otto_pipelines.commands.opening import console, explained
+from otto_pipelines.commands.opening import console, explained, operations
 from resources.backup.installation import Installation, installation
 from resources.backup.manifest import BackupError, Manifest
 from resources.backup.manifest import verify as verified
 from resources.backup.restoring import restore as put_back
 from resources.backup.taking import take as made
+from resources.operations import outbox_desk
 
 app = typer.Typer(no_args_is_help=True, help="Copies of all databases, and putting them back.")
 
@@ -53,8 +55,11 @@ def restore(
         place = installation(os.environ)
         _refuse_while_running(place, force=force)
         manifest = put_back(folder.absolute(), place, force=force)
+        with operations() as db, db.write() as conn:
+            asked = outbox_desk.doubt(conn, datetime.now(UTC))
     tables = sum(map(len, manifest.tables.values()))
     console.print(f"{folder} is put back; {tables} tables are those of {manifest.created_at}")
+    console.print(f"{asked} message(s) may have left since: each is asked about before it is sent")
     console.print("next: otto-pipelines check-connection, then start the services")
 
 

@@ -83,6 +83,23 @@ def take_up_again(conn: Connection, row_id: int, reason: str, now: datetime) -> 
     conn.execute(row.values(state="failed", reason=again, recorded_at=now))
 
 
+def doubt(conn: Connection, now: datetime) -> int:
+    """After a restore: what was about to leave then may have left since, so ask before sending.
+
+    Returns:
+        How many rows are asked about.
+    """
+    waiting = sa.update(outbox).where(outbox.c.state.in_(("pending", "retrying", "sent")))
+    values = {
+        "state": "sent",
+        "next_attempt_at": now,
+        "lease_token": None,
+        "lease_until": None,
+        "recorded_at": now,
+    }
+    return conn.execute(waiting.values(values)).rowcount
+
+
 def revoke(
     conn: Connection, kind: str, business_keys: Sequence[str], reason: str, now: datetime
 ) -> None:

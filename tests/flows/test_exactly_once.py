@@ -11,12 +11,15 @@ from typing import Any
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 
 from assets.outbound.delivery import deliver
 from assets.outbound.otto_shipment import OttoShipmentHandler
 from assets.outbound.wms_order import WmsOrderHandler, enqueue_orders
+from resources.operations import outbox_desk
 from resources.operations.database import OperationsDatabase
 from resources.operations.outbox import Outbox
+from resources.operations.schema import outbox, outbox_attempts
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -161,8 +164,10 @@ from pathlib import Path
 from assets.outbound.delivery import deliver
 from assets.outbound.otto_shipment import OttoShipmentHandler
 from resources.operating_model import Http, OutboxPolicy
+from resources.operations import outbox_desk
 from resources.operations.database import OperationsDatabase
 from resources.operations.outbox import Outbox
+from resources.operations.schema import outbox, outbox_attempts
 from resources.otto.client import OttoClient, OttoSettings
 
 given = msgspec.json.decode(sys.stdin.read())
@@ -207,4 +212,29 @@ def test_a_worker_killed_after_the_report_leaves_nothing_doubled_or_lost(
         "confirmed_by_asking": 1,
         "confirmed": 11,
     }
+    assert_one_shipment_per_parcel(released)
+
+
+def test_what_left_after_a_backup_is_not_sent_again_when_that_is_restored(released: Any) -> None:
+    """The rows as they were, while OTTO has the parcels already."""
+    before = [row["id"] for row in released.outbox("otto_shipment")]
+    released.deliver(shipment_handler(released))
+    with released.db.write() as conn:
+        conn.execute(sa.delete(outbox_attempts))
+        conn.execute(
+            sa.update(outbox)
+            .where(outbox.c.id.in_(before))
+            .values(state="pending", attempts=0, result=None)
+        )
+        assert outbox_desk.doubt(conn, datetime.now(UTC)) == 12
+    posts = len(released.sandbox.otto_wire.posts("/v1/shipments"))
+    assert released.deliver(shipment_handler(released)) == {"confirmed_by_asking": 12}
+    assert len(released.sandbox.otto_wire.posts("/v1/shipments")) == posts
+    assert_one_shipment_per_parcel(released)
+
+
+def test_what_did_not_leave_after_a_backup_is_sent_once_it_was_asked_about(released: Any) -> None:
+    with released.db.write() as conn:
+        outbox_desk.doubt(conn, datetime.now(UTC))
+    assert released.deliver(shipment_handler(released)) == {"confirmed": 12}
     assert_one_shipment_per_parcel(released)
