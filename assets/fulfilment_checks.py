@@ -15,7 +15,7 @@ from assets.fulfilment import CANCELLATIONS, EVENTS, PARCELS, SHIPMENTS
 from assets.outbound import otto_shipment
 from assets.outbox_report import outbox_rows
 from assets.parcel_gate import refused_rows, warned_rows
-from assets.reporting import check_result
+from assets.reporting import check_result, named_check
 from assets.rules.shipment_gate import GATE_RULES
 from assets.rules.short_picks import Step
 from resources.clock import Clock
@@ -23,28 +23,33 @@ from resources.operating_model import OperatingModel
 from resources.operations import quarantine
 from resources.operations.database import OperationsDatabase
 
-_READABLE = dg.AssetCheckSpec(
+_READABLE = named_check(
     fast_lane.READABLE,
-    asset=EVENTS,
-    description="Every event of the warehouse follows the port's contract.",
+    EVENTS,
+    "Every event of the warehouse follows the port's contract.",
+    "Ask the WMS's vendor to correct the record, then read it again.",
 )
-_CONFIRMED = dg.AssetCheckSpec(
+_CONFIRMED = named_check(
     "shipments_accepted_by_otto",
-    asset=SHIPMENTS,
-    description="OTTO accepted every parcel that the tracking gate released.",
+    SHIPMENTS,
+    "OTTO accepted every parcel that the tracking gate released.",
+    "Correct what OTTO names, then: otto-pipelines errors retry",
 )
-_CANCELLED = dg.AssetCheckSpec(
+_CANCELLED = named_check(
     "cancellations_accepted_by_otto",
-    asset=CANCELLATIONS,
-    description="Every unit that is given up could be stopped or cancelled on both sides.",
+    CANCELLATIONS,
+    "Every unit that is given up could be stopped or cancelled on both sides.",
+    "Cancel the item in OTTO Partner Connect, then: otto-pipelines errors retry",
 )
-_SHORTS = dg.AssetCheckSpec(
+_SHORTS = named_check(
     "short_picks_open",
-    asset=CANCELLATIONS,
-    description="Every unit that came up short is shipped or cancelled by its ship-by time.",
+    CANCELLATIONS,
+    "Every unit that came up short is shipped or cancelled by its ship-by time.",
+    "Let the warehouse ship it at once, or cancel it in OTTO Partner Connect.",
 )
+_GATE_REMEDY = "Correct it in the WMS or the operating model; the parcel then goes by itself."
 _GATE = [
-    dg.AssetCheckSpec(name, asset=PARCELS, description=f"Tracking gate: {meaning}.")
+    named_check(name, PARCELS, f"Tracking gate: {meaning}.", _GATE_REMEDY)
     for name, meaning in GATE_RULES.items()
 ]
 
@@ -70,7 +75,6 @@ def fulfilment_checks(
             {"event": row["business_key"], "why": row["shown"], "owner": row["owner"]}
             for row in unreadable
         ],
-        remedy="Ask the WMS's vendor to correct the record, then read it again.",
     )
     since = clock.now() - NEWS_FOR
     refused, uncertain = refused_rows(operations, since), warned_rows(operations, since)
@@ -79,24 +83,20 @@ def fulfilment_checks(
             spec,
             failing=_of_rule(refused, spec.name),
             warned=_of_rule(uncertain, spec.name),
-            remedy="Correct it in the WMS or the operating model; the parcel then goes by itself.",
         )
     yield check_result(
         _CONFIRMED,
         failing=outbox_rows(operations, otto_shipment.KIND),
-        remedy="Correct what OTTO names, then: otto-pipelines errors retry",
     )
     yield check_result(
         _CANCELLED,
         failing=[row for kind in short_picks.KINDS for row in outbox_rows(operations, kind)],
-        remedy="Cancel the item in OTTO Partner Connect, then: otto-pipelines errors retry",
     )
     shorts = short_picks.open_rows(operations, model.short_pick, clock.now())
     yield check_result(
         _SHORTS,
         failing=[row for row in shorts if row["overdue"]],
         warned=[row for row in shorts if row["next_step"] == Step.PERSON],
-        remedy="Let the warehouse ship it at once, or cancel it in OTTO Partner Connect.",
     )
 
 

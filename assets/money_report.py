@@ -11,7 +11,7 @@ import dagster as dg
 
 from assets.contracts.money_rules import MONEY_RULES
 from assets.contracts.price_rules import PRICE_RULES
-from assets.reporting import check_result
+from assets.reporting import check_result, named_check
 from resources.operations import quarantine
 from resources.operations.database import OperationsDatabase
 
@@ -22,7 +22,7 @@ PRICED = (*KEYED, "whole_cents", "in_euro", "not_negative")
 def row_specs(asset: str, rules: Sequence[str]) -> list[dg.AssetCheckSpec]:
     """Checks of the rules that each row of the asset must satisfy before it is stored."""
     return [
-        dg.AssetCheckSpec(name, asset=asset, description=MONEY_RULES[name].description)
+        named_check(name, asset, MONEY_RULES[name].description, MONEY_RULES[name].remedy)
         for name in rules
     ]
 
@@ -33,9 +33,7 @@ def price_specs(asset: str, after: Sequence[str] = ()) -> list[dg.AssetCheckSpec
     `after` are further assets that change what is judged.
     """
     return [
-        dg.AssetCheckSpec(
-            rule.name, asset=asset, description=rule.description, additional_deps=list(after)
-        )
+        named_check(rule.name, asset, rule.description, rule.remedy, additional_deps=list(after))
         for rule in PRICE_RULES.values()
         if rule.asset == asset
     ]
@@ -75,7 +73,6 @@ def row_results(
                 for row in waiting
                 if row["rule"] == spec.name
             ],
-            remedy=MONEY_RULES[spec.name].remedy,
         )
         for spec in specs
     ]
@@ -89,7 +86,6 @@ def price_results(
         check_result(
             spec,
             failing=[{**row, "owner": PRICE_RULES[spec.name].owner} for row in broken[spec.name]],
-            remedy=PRICE_RULES[spec.name].remedy,
         )
         for spec in specs
     ]

@@ -4,20 +4,24 @@ Belongs here: the Dagster shell. The list is made in `assets.exceptions`; what a
 it stands in `assets.exception_jobs`.
 """
 
+from datetime import timedelta
+
 import dagster as dg
 
+from assets import exception_checks
 from assets.exceptions.listing import open_exceptions, summary
 from assets.exceptions.model import OpenException
 from assets.reporting import numbers, table
+from assets.source_freshness import old_sources
 from resources.clock import Clock
 from resources.operating_model import OperatingModel
+from resources.operations import exception_rows
 from resources.operations.database import OperationsDatabase
-
-EXCEPTIONS = "exceptions"
 
 
 @dg.asset(
-    name=EXCEPTIONS,
+    name=exception_checks.ASSET,
+    check_specs=exception_checks.SPECS,
     deps=[
         *("otto_orders", "wms_orders", "wms_order_audit", "wms_fulfilment_events", "parcels"),
         *("otto_shipments", "otto_cancellations", "available_to_sell"),
@@ -37,8 +41,15 @@ def exceptions(
     model: dg.ResourceParam[OperatingModel],
     clock: dg.ResourceParam[Clock],
 ) -> dg.MaterializeResult:
-    """List what waits now."""
-    return dg.MaterializeResult(metadata=shown(open_exceptions(operations, model, clock.now())))
+    """List what waits now, and judge deadlines and states by it."""
+    now = clock.now()
+    rows = open_exceptions(operations, model, now)
+    with operations.read() as conn:
+        old = old_sources(conn, model.freshness, now)
+        due = exception_rows.units_due(conn, now + timedelta(hours=24))
+    return dg.MaterializeResult(
+        metadata=shown(rows), check_results=list(exception_checks.results(rows, old, due))
+    )
 
 
 def shown(rows: list[OpenException]) -> dict[str, dg.MetadataValue]:

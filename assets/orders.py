@@ -14,7 +14,7 @@ import dagster as dg
 from assets.contracts.rules import RULES
 from assets.outbound import otto_cancellation
 from assets.partitions import order_days
-from assets.reporting import check_result, numbers
+from assets.reporting import check_result, named_check, numbers
 from resources.clock import Clock
 from resources.operating_model import OperatingModel
 from resources.operations import pending, quarantine, watermarks
@@ -35,8 +35,7 @@ WATERMARK = "otto_orders"
 
 
 _CHECKS = [
-    dg.AssetCheckSpec(name, asset="otto_orders", description=rule.description)
-    for name, rule in RULES.items()
+    named_check(name, "otto_orders", rule.description, rule.remedy) for name, rule in RULES.items()
 ]
 
 
@@ -167,7 +166,6 @@ def _rule_results(db: OperationsDatabase) -> list[dg.AssetCheckResult]:
                 for row in waiting
                 if row["rule"] == spec.name
             ],
-            remedy=RULES[spec.name].remedy,
         )
         for spec in _CHECKS
     ]

@@ -16,7 +16,7 @@ from assets.money_report import PRICED, price_results, price_specs, row_results,
 from assets.outbound.delivery import deliver
 from assets.outbound.otto_price_reduction import KIND, OttoPriceReductionHandler
 from assets.outbox_report import outbox_rows
-from assets.reporting import check_result, numbers
+from assets.reporting import check_result, named_check, numbers
 from resources.clock import Clock
 from resources.operating_model import OperatingModel
 from resources.operations import price_books
@@ -37,15 +37,17 @@ _REDUCED = price_specs(REDUCTIONS)
 _OF_PRODUCTS = row_specs(PRODUCTS, PRICED)
 _OFFERED = price_specs(PRODUCTS)
 _AT_WMS = price_specs("wms_order_audit")
-_TAKEN = dg.AssetCheckSpec(
+_TAKEN = named_check(
     "reductions_accepted_by_otto",
-    asset=REQUESTS,
-    description="OTTO carried out every price reduction that we asked for, or has it before it.",
+    REQUESTS,
+    "OTTO carried out every price reduction that we asked for, or has it before it.",
+    "Read OTTO's reason; ask for another amount, or: otto-pipelines errors ignore ID",
 )
-_SHOWN = dg.AssetCheckSpec(
+_SHOWN = named_check(
     "products_shown_in_shop",
-    asset=PRODUCTS,
-    description="The shop shows every SKU that we offer.",
+    PRODUCTS,
+    "The shop shows every SKU that we offer.",
+    "Correct what OTTO names at the product in OTTO Partner Connect.",
 )
 
 
@@ -172,7 +174,6 @@ def requests_checks(
     yield check_result(
         _TAKEN,
         failing=outbox_rows(operations, KIND),
-        remedy="Read OTTO's reason; ask for another amount, or: otto-pipelines errors ignore ID",
     )
 
 
@@ -209,7 +210,6 @@ def products_checks(
         _SHOWN,
         failing=[],
         warned=hidden,
-        remedy="Correct what OTTO names at the product in OTTO Partner Connect.",
     )
 
 

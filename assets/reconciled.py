@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from assets.reconciliation.break_kinds import BREAK_KINDS
-from assets.reporting import check_result, numbers, table_metadata
+from assets.reporting import check_result, named_check, numbers, table_metadata
 from resources.clock import Clock
 from resources.finance import FinanceDatabase
 from resources.finance_schema import RECONCILIATION
@@ -40,7 +40,7 @@ def _spec(table: Table) -> dg.AssetSpec:
 
 
 _CHECKS = {
-    kind.kind: dg.AssetCheckSpec(f"no_{kind.kind}", asset=_BREAKS, description=kind.meaning)
+    kind.kind: named_check(f"no_{kind.kind}", _BREAKS, kind.meaning, kind.remedy)
     for kind in BREAK_KINDS.values()
 }
 
@@ -108,7 +108,6 @@ def reconciliation_tables(
                 for found, order, item, sku, otto, wms, cents, since in breaks
                 if found == kind.kind
             ],
-            remedy=kind.remedy,
         )
 
 

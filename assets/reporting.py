@@ -27,20 +27,32 @@ def table(rows: Sequence[Mapping[str, Cell]]) -> dg.TableMetadataValue:
     )
 
 
+def named_check(
+    name: str, asset: str | dg.AssetKey, meaning: str, remedy: str, **more: Any
+) -> dg.AssetCheckSpec:
+    """One named rule; its description says what it means and what to do when it fails."""
+    return dg.AssetCheckSpec(
+        name,
+        asset=asset,
+        description=f"{meaning} What to do: {remedy}",
+        metadata={"meaning": meaning, "remedy": remedy},
+        **more,
+    )
+
+
 def check_result(
     spec: dg.AssetCheckSpec,
     *,
     failing: Sequence[Mapping[str, Cell]],
     warned: Sequence[Mapping[str, Cell]] = (),
-    remedy: str,
     measures: Mapping[str, int] | None = None,
 ) -> dg.AssetCheckResult:
-    """Build the result of one named rule, whose description says what it means.
+    """Build the result of a rule that `named_check` made.
 
-    Without failing rows, those that could not be judged for certain make it a warning. `measures`
-    are further numbers that the UI plots.
+    Without failing rows, those of which a person should know make it a warning. `measures` are
+    further numbers that the UI plots.
     """
-    meaning = spec.description or spec.name
+    meaning, remedy = str(spec.metadata["meaning"]), str(spec.metadata["remedy"])
     metadata: dict[str, dg.MetadataValue] = {
         **numbers(measures or {}),
         "failing_rows": dg.MetadataValue.int(len(failing)),
@@ -50,8 +62,8 @@ def check_result(
     description = meaning
     if rows := failing or warned:
         metadata["rows"] = table(rows)
-        verdict = "fail" if failing else "cannot be judged for certain"
-        description = f"{len(rows)} row(s) {verdict}: {meaning} {remedy}"
+        verdict = "fail" if failing else "are a warning"
+        description = f"{len(rows)} row(s) {verdict}: {meaning} What to do: {remedy}"
     return dg.AssetCheckResult(
         check_name=spec.name,
         asset_key=spec.asset_key,

@@ -16,7 +16,7 @@ from assets.money_report import KEYED, row_checks, row_results, row_specs
 from assets.outbound.delivery import deliver
 from assets.outbound.otto_return import KIND, OttoReturnHandler, enqueue_decisions
 from assets.outbox_report import outbox_rows
-from assets.reporting import check_result, numbers
+from assets.reporting import check_result, named_check, numbers
 from resources.clock import Clock
 from resources.operating_model import OperatingModel
 from resources.operations.database import OperationsDatabase
@@ -30,20 +30,25 @@ DECISIONS, TOLD = "return_decisions", "otto_return_decisions"
 SOURCES, DECIDING = "finance_sources", "refunds"
 
 _OF_WMS = row_specs(WMS_RETURNS, ("row_readable",))
-_OWNED = dg.AssetCheckSpec(
+_OWNED = named_check(
     "returned_units_have_an_owner",
-    asset=WMS_RETURNS,
-    description="It is known of every unit that came back whose it is.",
+    WMS_RETURNS,
+    "It is known of every unit that came back whose it is.",
+    "Find the order in the warehouse and enter it there; the next reading of its feed "
+    "matches the unit. If the sender cannot be found, keep the unit and explain the break.",
 )
-_DECIDED = dg.AssetCheckSpec(
+_DECIDED = named_check(
     "returned_units_decided",
-    asset=DECISIONS,
-    description="No unit that came back waits for a person's decision.",
+    DECISIONS,
+    "No unit that came back waits for a person's decision.",
+    "Look at the unit, then: otto-pipelines returns accept|reject ORDER ITEM; or start "
+    "the job decide_returns with the decision.",
 )
-_ACCEPTED = dg.AssetCheckSpec(
+_ACCEPTED = named_check(
     "decisions_accepted_by_otto",
-    asset=TOLD,
-    description="OTTO took every decision on a return, or is still being told.",
+    TOLD,
+    "OTTO took every decision on a return, or is still being told.",
+    "Correct what OTTO names, then: otto-pipelines errors retry",
 )
 
 
@@ -237,8 +242,6 @@ def wms_returns_checks(
         _OWNED,
         failing=[],
         warned=[_shown(u) for u in return_desk.waiting_units(operations, model) if not u.is_owned],
-        remedy="Find the order in the warehouse and enter it there; the next reading of its feed "
-        "matches the unit. If the sender cannot be found, keep the unit and explain the break.",
     )
 
 
@@ -251,8 +254,6 @@ def return_decisions_checks(
         _DECIDED,
         failing=[],
         warned=[_shown(u) for u in return_desk.waiting_units(operations, model) if u.is_owned],
-        remedy="Look at the unit, then: otto-pipelines returns accept|reject ORDER ITEM; or start "
-        "the job decide_returns with the decision.",
     )
 
 
@@ -264,7 +265,6 @@ def otto_return_decisions_checks(
     yield check_result(
         _ACCEPTED,
         failing=outbox_rows(operations, KIND),
-        remedy="Correct what OTTO names, then: otto-pipelines errors retry",
     )
 
 

@@ -12,7 +12,7 @@ import dagster as dg
 import sqlalchemy as sa
 
 from assets import stock_figures, stock_intake
-from assets.reporting import check_result
+from assets.reporting import check_result, named_check
 from assets.stock import FIGURES, LEVELS, QUANTITIES
 from resources.clock import Clock
 from resources.operating_model import OperatingModel
@@ -20,60 +20,75 @@ from resources.operations import availability_desk, quarantine
 from resources.operations.availability_desk import FigureState
 from resources.operations.database import OperationsDatabase
 
-_LIST = dg.AssetCheckSpec(
+_LIST = named_check(
     "stock_list_believable",
-    asset=LEVELS,
-    description="The WMS's last stock list was taken over; the mass-drop guard stopped none.",
+    LEVELS,
+    "The WMS's last stock list was taken over; the mass-drop guard stopped none.",
+    "Repair the stock list in the WMS. If the stock is really gone, start the job "
+    "sync_stock with confirm_drop: true, or: otto-pipelines sync stock --confirm-drop",
 )
-_READABLE = dg.AssetCheckSpec(
+_READABLE = named_check(
     "stock_levels_readable",
-    asset=LEVELS,
-    description="Every stock level of the WMS follows the port's contract.",
+    LEVELS,
+    "Every stock level of the WMS follows the port's contract.",
+    "Ask the WMS's vendor to correct the record.",
 )
-_STALE = dg.AssetCheckSpec(
+_STALE = named_check(
     "stock_is_of_now",
-    asset=FIGURES,
-    description="No figure is held, because the WMS told of its stock lately.",
+    FIGURES,
+    "No figure is held, because the WMS told of its stock lately.",
+    "Check that the WMS answers and that its stock list is of now; the next list that "
+    "is sets the figures free.",
 )
-_COLLISION = dg.AssetCheckSpec(
+_COLLISION = named_check(
     "sku_map_unambiguous",
-    asset=FIGURES,
-    description="Every SKU of OTTO stands for one article of the warehouse, and for no other's.",
+    FIGURES,
+    "Every SKU of OTTO stands for one article of the warehouse, and for no other's.",
+    "Say in sku_map of the operating model which article is meant, then: otto-pipelines sync stock",
 )
-_KNOWN_TO_WMS = dg.AssetCheckSpec(
+_KNOWN_TO_WMS = named_check(
     "skus_known_to_wms",
-    asset=FIGURES,
-    description="The WMS knows the article of every SKU that OTTO sells.",
+    FIGURES,
+    "The WMS knows the article of every SKU that OTTO sells.",
+    "OTTO is offered 0 of it. Correct sku_map in the operating model, or the article in the WMS.",
 )
-_OVERSOLD = dg.AssetCheckSpec(
+_OVERSOLD = named_check(
     "no_unit_oversold",
-    asset=FIGURES,
-    description="OTTO sold no more units than the warehouse has.",
+    FIGURES,
+    "OTTO sold no more units than the warehouse has.",
+    "Find or buy the units, or cancel items at OTTO before their ship-by time.",
 )
-_KNOWN_TO_OTTO = dg.AssetCheckSpec(
+_KNOWN_TO_OTTO = named_check(
     "skus_known_to_otto",
-    asset=QUANTITIES,
-    description="OTTO sells every article of the warehouse; it never accepted a figure of these.",
+    QUANTITIES,
+    "OTTO sells every article of the warehouse; it never accepted a figure of these.",
+    "Offer the article at OTTO, or map its SKU in sku_map. A refused figure is sent "
+    "again when it changes, and with the next full push.",
 )
-_ACCEPTED = dg.AssetCheckSpec(
+_ACCEPTED = named_check(
     "quantities_accepted_by_otto",
-    asset=QUANTITIES,
-    description="OTTO refuses no figure of a SKU whose figures it accepted before.",
+    QUANTITIES,
+    "OTTO refuses no figure of a SKU whose figures it accepted before.",
+    "Correct what OTTO names in OTTO Partner Connect, then: otto-pipelines sync stock --sku <SKU>",
 )
-_MISSED = dg.AssetCheckSpec(
+_MISSED = named_check(
     "no_sku_misses_an_update",
-    asset=QUANTITIES,
-    description="OTTO has every new figure after availability.late_after_minutes at the latest.",
+    QUANTITIES,
+    "OTTO has every new figure after availability.late_after_minutes at the latest.",
+    "Look at the last runs of sync_stock and stock_lane, and: otto-pipelines check-connection",
 )
-_RECENT = dg.AssetCheckSpec(
+_RECENT = named_check(
     "quantities_confirmed_lately",
-    asset=QUANTITIES,
-    description="OTTO accepted a figure of each SKU within availability.confirmed_within_hours.",
+    QUANTITIES,
+    "OTTO accepted a figure of each SKU within availability.confirmed_within_hours.",
+    "Start the job push_all_stock, or: otto-pipelines sync stock --full",
 )
-_SHOWN = dg.AssetCheckSpec(
+_SHOWN = named_check(
     "otto_shows_our_quantities",
-    asset=QUANTITIES,
-    description="When last read back, OTTO showed what it had accepted from us.",
+    QUANTITIES,
+    "When last read back, OTTO showed what it had accepted from us.",
+    "Our figure is sent again by itself. If it happens again, find out who else writes "
+    "quantities at OTTO.",
 )
 _ALL = [
     *(_LIST, _READABLE, _STALE, _COLLISION, _KNOWN_TO_WMS, _OVERSOLD),
@@ -98,13 +113,10 @@ def _of_levels(conn: sa.Connection) -> Iterator[dg.AssetCheckResult]:
     yield check_result(
         _LIST,
         failing=_quarantined(conn, stock_intake.LIST),
-        remedy="Repair the stock list in the WMS. If the stock is really gone, start the job "
-        "sync_stock with confirm_drop: true, or: otto-pipelines sync stock --confirm-drop",
     )
     yield check_result(
         _READABLE,
         failing=_quarantined(conn, stock_intake.UNREADABLE),
-        remedy="Ask the WMS's vendor to correct the record.",
     )
 
 
@@ -127,21 +139,15 @@ def _of_figures(conn: sa.Connection) -> Iterator[dg.AssetCheckResult]:
             }
             for s in held
         ],
-        remedy="Check that the WMS answers and that its stock list is of now; the next list that "
-        "is sets the figures free.",
     )
     yield check_result(
         _COLLISION,
         failing=collisions,
-        remedy="Say in sku_map of the operating model which article is meant, then: "
-        "otto-pipelines sync stock",
     )
     unknown = [s for s in availability_desk.unknown_to_wms(conn) if s.sku not in colliding]
     yield check_result(
         _KNOWN_TO_WMS,
         failing=[{"sku": s.sku, "since": s.computed_at.isoformat()} for s in unknown],
-        remedy="OTTO is offered 0 of it. Correct sku_map in the operating model, or the article "
-        "in the WMS.",
     )
     oversold = availability_desk.oversold(conn)
     yield check_result(
@@ -155,7 +161,6 @@ def _of_figures(conn: sa.Connection) -> Iterator[dg.AssetCheckResult]:
             }
             for state in oversold
         ],
-        remedy="Find or buy the units, or cancel items at OTTO before their ship-by time.",
         measures={"units_oversold": sum(state.oversold for state in oversold)},
     )
 
@@ -170,14 +175,10 @@ def _of_quantities(
         _KNOWN_TO_OTTO,
         failing=[],
         warned=_refusals(never),
-        remedy="Offer the article at OTTO, or map its SKU in sku_map. A refused figure is sent "
-        "again when it changes, and with the next full push.",
     )
     yield check_result(
         _ACCEPTED,
         failing=_refusals(s for s in refused if s.accepted_quantity is not None),
-        remedy="Correct what OTTO names in OTTO Partner Connect, then: otto-pipelines sync stock "
-        "--sku <SKU>",
     )
     # What OTTO refuses is shown above, and is late for a reason.
     open_skus = {state.sku for state in refused}
@@ -195,8 +196,6 @@ def _of_quantities(
             for state in availability_desk.without_update(conn, now - late)
             if state.sku not in open_skus
         ],
-        remedy="Look at the last runs of sync_stock and stock_lane, and: otto-pipelines "
-        "check-connection",
     )
     silent = timedelta(hours=policy.confirmed_within_hours)
     oldest = availability_desk.overview(conn).oldest_accepted_at
@@ -208,7 +207,6 @@ def _of_quantities(
             for state in availability_desk.not_accepted_since(conn, now - silent)
             if state.sku not in open_skus and state.computed_at < now - silent
         ],
-        remedy="Start the job push_all_stock, or: otto-pipelines sync stock --full",
         measures={} if age is None else {"oldest_accepted_minutes": age},
     )
     yield check_result(
@@ -217,8 +215,6 @@ def _of_quantities(
             {"sku": state.sku, "accepted": state.accepted_quantity, "shown": state.seen_quantity}
             for state in availability_desk.not_as_accepted(conn)
         ],
-        remedy="Our figure is sent again by itself. If it happens again, find out who else writes "
-        "quantities at OTTO.",
     )
 
 

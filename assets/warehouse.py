@@ -11,7 +11,7 @@ import dagster as dg
 from assets.outbound import wms_cancellation, wms_order
 from assets.outbound.delivery import deliver
 from assets.outbox_report import outbox_rows
-from assets.reporting import check_result, numbers
+from assets.reporting import check_result, named_check, numbers
 from resources.clock import Clock
 from resources.operating_model import OperatingModel
 from resources.operations import fulfilment, pending
@@ -26,15 +26,17 @@ _AUDIT_BATCH = 1000
 # Downstream of a partitioned asset: old days without a partition must not hold it back.
 FOLLOW = dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
 
-_ACCEPTED = dg.AssetCheckSpec(
+_ACCEPTED = named_check(
     "orders_accepted_by_wms",
-    asset="wms_orders",
-    description="Every order was taken by the warehouse system, or is still being tried.",
+    "wms_orders",
+    "Every order was taken by the warehouse system, or is still being tried.",
+    "Correct what the WMS names, then: otto-pipelines errors retry",
 )
-_IN_TIME = dg.AssetCheckSpec(
+_IN_TIME = named_check(
     "cancellations_in_time",
-    asset="wms_orders",
-    description="Every cancellation of OTTO reached the warehouse before the parcel left.",
+    "wms_orders",
+    "Every cancellation of OTTO reached the warehouse before the parcel left.",
+    "Stop the parcel, or await it as a return; OTTO pays nothing for it.",
 )
 
 
@@ -80,12 +82,10 @@ def wms_orders(
             check_result(
                 _ACCEPTED,
                 failing=outbox_rows(operations, wms_order.KIND),
-                remedy="Correct what the WMS names, then: otto-pipelines errors retry",
             ),
             check_result(
                 _IN_TIME,
                 failing=outbox_rows(operations, wms_cancellation.KIND),
-                remedy="Stop the parcel, or await it as a return; OTTO pays nothing for it.",
             ),
         ],
     )
@@ -95,10 +95,11 @@ _LOST_REMEDY = (
     "Ask the warehouse what became of it; otto-pipelines errors retry sends the order again."
 )
 _LOST = f"the warehouse took this order and says now that it has no such order. {_LOST_REMEDY}"
-_PRESENT = dg.AssetCheckSpec(
+_PRESENT = named_check(
     "orders_present_in_wms",
-    asset="wms_order_audit",
-    description="The warehouse system still has every order that it took.",
+    "wms_order_audit",
+    "The warehouse system still has every order that it took.",
+    _LOST_REMEDY,
 )
 
 
@@ -145,7 +146,6 @@ def wms_order_audit(
             check_result(
                 _PRESENT,
                 failing=[{"sales_order_id": ref} for ref in missing],
-                remedy=_LOST_REMEDY,
             )
         ],
     )

@@ -27,9 +27,11 @@ from assets import (
     warehouse,
 )
 from resources.bindings import all_resources
+from resources.freshness_policy import FreshnessPolicy
 from resources.operating_model import Automation, AvailabilityPolicy, load_operating_model
 from sensors.fast_lane import build_fast_lane
 from sensors.follow_up import build_follow_up
+from sensors.freshness import with_freshness
 from sensors.lanes import JOBS
 from sensors.schedules import build_money_schedules, build_schedules, build_stock_schedules
 from sensors.stock_news import build_stock_news
@@ -77,6 +79,7 @@ CHECKS = (
 def build_definitions(
     automation: Automation | None = None,
     availability: AvailabilityPolicy | None = None,
+    freshness: FreshnessPolicy | None = None,
     *,
     resources: Mapping[str, object] | None = None,
 ) -> dg.Definitions:
@@ -85,11 +88,12 @@ def build_definitions(
     Args:
         automation: crons and switches; default: those of the operating model's defaults.
         availability: the same of stock.
+        freshness: how old sources may be.
         resources: overrides by name, for tests and special environments.
     """
     when = automation or Automation()
     return dg.Definitions(
-        assets=ASSETS,
+        assets=with_freshness(ASSETS, freshness or FreshnessPolicy()),
         asset_checks=CHECKS,
         jobs=JOBS,
         schedules=[
@@ -116,4 +120,4 @@ def defs() -> dg.Definitions:
     if not path.exists():
         return build_definitions()
     model = load_operating_model(path)
-    return build_definitions(model.automation, model.availability)
+    return build_definitions(model.automation, model.availability, model.freshness)

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator
 
+from resources.freshness_policy import FreshnessPolicy
 from resources.model_section import Section as _Section
 from resources.money_policy import MoneyPolicy
 from resources.returns_policy import ReturnsPolicy
@@ -330,6 +331,7 @@ class OperatingModel(_Section):
     outbox: OutboxPolicy = OutboxPolicy()
     availability: AvailabilityPolicy = AvailabilityPolicy()
     reconciliation: Reconciliation = Reconciliation()
+    freshness: FreshnessPolicy = FreshnessPolicy()
     http: Http = Http()
     wms: WmsPolicies = WmsPolicies()
     retention: Retention = Retention()

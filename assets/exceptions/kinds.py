@@ -140,6 +140,13 @@ _ALL = (
         "Nothing yet.",
     ),
     ExceptionKind(
+        "status_drift",
+        "warehouse",
+        "OTTO and the warehouse say different things of a unit, beyond the time of grace.",
+        "Find out which one is right, and correct the other.",
+        ("pull", "ignore"),
+    ),
+    ExceptionKind(
         "return_undecided",
         "customer care",
         "A unit came back, and no rule decides on it.",

@@ -27,12 +27,13 @@ _SOURCES = (
     sources.parcels,
     sources.quarantined,
     sources.skus,
+    sources.drifts,
     sources.shorts,
     sources.returned,
 )
 _WHOLE_ORDER = ("wms_order", "order_not_imported")
-_BY_MESSAGE = ("wms_backorder", "otto_cancellation")
-_SHORTS = ("short_pick", "short_pick_awaited")
+_BY_MESSAGE = ("wms_backorder", "wms_cancellation", "otto_cancellation")
+_OF_UNITS = ("short_pick", "short_pick_awaited", "status_drift")
 _WAITS_FOR = ("ANNOUNCED", "PROCESSABLE")
 
 
@@ -67,7 +68,7 @@ def open_exceptions(
     with db.read() as conn:
         look = sources.Look(db, conn, model, now, datetime.now(UTC))
         found = [finding for source in _SOURCES for finding in source(look)]
-        found = [*_one_per_short(found), *_unexplained(found, sources.late_shipments(look))]
+        found = [*_one_per_unit(found), *_unexplained(found, sources.late_shipments(look))]
         if kinds:
             found = [finding for finding in found if finding.kind in kinds]
         known = _Known.of(conn, found)
@@ -87,10 +88,10 @@ def summary(rows: Sequence[OpenException]) -> Summary:
     )
 
 
-def _one_per_short(found: Sequence[Finding]) -> list[Finding]:
-    """A short-pick that waits for a message which is stuck is shown as that message."""
+def _one_per_unit(found: Sequence[Finding]) -> list[Finding]:
+    """A unit whose message is stuck is shown as that message, not as what follows from it."""
     told = {finding.key for finding in found if finding.kind in _BY_MESSAGE}
-    return [f for f in found if not (f.kind in _SHORTS and f.key in told)]
+    return [f for f in found if not (f.kind in _OF_UNITS and f.key in told)]
 
 
 def _unexplained(found: Sequence[Finding], late: Iterable[Finding]) -> list[Finding]:

@@ -22,12 +22,28 @@ from assets.stock_intake import LIST
 from resources.operating_model import OperatingModel
 from resources.operations import availability_desk, exception_rows, quarantine
 from resources.operations.database import OperationsDatabase
-from resources.operations.exception_decisions import content_hash
+from resources.operations.exception_decisions import content_hash, let_be
 
 # So long nobody may know whether a message had its effect: two of the longest waits are over.
 UNCERTAIN_AFTER = timedelta(hours=1)
 _BY_ITEM = ("wms_cancellation", "wms_backorder", "otto_cancellation")
 _OF_TRACKING = {"tracking_number_present", "tracking_number_valid", "item_cancelled_at_otto"}
+# What did not change at OTTO for so long is a break of finance.
+_DRIFT_FOR = timedelta(days=30)
+_DRIFTS = {
+    "sent_not_shipped": (
+        "confirmed_not_dispatched",
+        "Have the warehouse ship it or find its parcel; if it cannot ship, refund the buyer.",
+    ),
+    "cancelled_not_stopped": (
+        "cancellation",
+        "Cancel the line in the warehouse before it is packed.",
+    ),
+    "shipped_without_parcel": (
+        "confirmation",
+        "Have the warehouse report the parcel; without it OTTO cannot be told.",
+    ),
+}
 _KIND_OF_SOURCE = {
     "otto_orders": "order_not_imported",
     "wms_events": "wms_event_unreadable",
@@ -202,6 +218,31 @@ def skus(look: Look) -> Iterator[Finding]:
             first_seen_at=state.computed_at,
             sku=state.sku,
             units=state.oversold,
+        )
+
+
+def drifts(look: Look) -> Iterator[Finding]:
+    """Units of which OTTO and the warehouse say different things."""
+    before = {case: look.now - look.grace(grace) for case, (grace, _) in _DRIFTS.items()}
+    ignored = let_be(look.conn)
+    for drift in exception_rows.status_drifts(look.conn, look.now - _DRIFT_FOR, before):
+        subject, content = f"drift:{drift.key}", content_hash(drift.otto_status, drift.wms_state)
+        if ignored.get(subject) == content:
+            continue
+        yield Finding(
+            kind="status_drift",
+            state="open",
+            key=drift.key,
+            subject=subject,
+            content=content,
+            cause=f"OTTO says {drift.otto_status} since {drift.since:%Y-%m-%d %H:%M} UTC, the "
+            f"warehouse says {drift.wms_state}"
+            + (" and told of no parcel" if drift.case == "shipped_without_parcel" else ""),
+            remedy=_DRIFTS[drift.case][1],
+            first_seen_at=drift.since,
+            deadline_at=drift.since + look.grace(_DRIFTS[drift.case][0]),
+            order=drift.sales_order_id,
+            items=(drift.position_item_id,),
         )
 
 

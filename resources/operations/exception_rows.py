@@ -4,7 +4,7 @@ Belongs here: the queries, each answered by the database, also with 100,000 orde
 for a person, whose it is and what it may cost does not belong here (`assets.exceptions`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -63,6 +63,23 @@ class SkuAtStake:
     units: int
     ship_by_at: datetime | None
     cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A unit of which OTTO and the warehouse say different things, since when."""
+
+    case: str
+    sales_order_id: str
+    position_item_id: str
+    otto_status: str
+    wms_state: str
+    since: datetime
+
+    @property
+    def key(self) -> str:
+        """Order and item."""
+        return f"{self.sales_order_id}:{self.position_item_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +188,59 @@ def late_orders_to_wms(conn: Connection, before: datetime) -> list[dict[str, Any
         .order_by(released, _ITEM.sales_order_id)
     )
     return [dict(row) for row in conn.execute(query).mappings()]
+
+
+def status_drifts(
+    conn: Connection, changed_since: datetime, before: Mapping[str, datetime]
+) -> list[Drift]:
+    """Units of which OTTO and the warehouse say different things since before the given times.
+
+    Args:
+        conn: a read transaction.
+        changed_since: units that did not change at OTTO since then are left out.
+        before: by case: `sent_not_shipped`, `cancelled_not_stopped`, `shipped_without_parcel`.
+    """
+    in_parcel = sa.exists().where(
+        parcels.c.order_ref == _ITEM.sales_order_id,
+        parcel_lines.c.parcel_id == parcels.c.parcel_id,
+        parcel_lines.c.line_id == _ITEM.position_item_id,
+    )
+    ours = sa.exists().where(
+        wms_orders.c.order_ref == _ITEM.sales_order_id, wms_orders.c.submitted_at.is_not(None)
+    )
+    status, state = _ITEM.fulfilment_status, _LINE.state
+    since = sa.case(
+        (status == "SENT", _ITEM.sent_at),
+        (status == "PROCESSABLE", _LINE.recorded_at),
+        else_=_ITEM.cancelled_at,
+    )
+    cases = {
+        "sent_not_shipped": sa.and_(
+            status == "SENT", state != "SHIPPED", _LINE.quantity_shipped == 0, sa.not_(in_parcel)
+        ),
+        "cancelled_not_stopped": sa.and_(
+            status.startswith("CANCELLED"), state.not_in(("SHIPPED", "SHORT", "CANCELLED"))
+        ),
+        "shipped_without_parcel": sa.and_(
+            status == "PROCESSABLE", state == "SHIPPED", sa.not_(in_parcel)
+        ),
+    }
+    found = [
+        sa.select(
+            sa.literal(name).label("case"),
+            _ITEM.sales_order_id,
+            _ITEM.position_item_id,
+            status.label("otto_status"),
+            state.label("wms_state"),
+            sa.type_coerce(since, _ITEM.sent_at.type).label("since"),
+        )
+        .select_from(position_items)
+        .join(wms_order_lines, _OF_ITEM)
+        .where(_ITEM.recorded_at >= changed_since, condition, ours, since < before[name])
+        for name, condition in cases.items()
+    ]
+    rows = conn.execute(sa.union_all(*found)).all()
+    return sorted((Drift(*row) for row in rows), key=lambda drift: (drift.since, drift.key))
 
 
 def late_orders(conn: Connection, now: datetime, sign_within: timedelta) -> list[LateOrder]:

@@ -41,6 +41,15 @@ class SyncRun:
         return (self.finished_at - self.started_at).total_seconds()
 
 
+@dataclass(frozen=True)
+class Reads:
+    """When a flow was first tried, when it last succeeded, and the error of a failure since."""
+
+    first_at: datetime
+    last_success_at: datetime | None
+    last_error: str | None
+
+
 class SyncLog:
     """Use as a context manager around a flow; fill `counts` while it runs.
 
@@ -128,3 +137,27 @@ def last(conn: Connection, flow: str, n: int) -> list[SyncRun]:
         )
         for row in conn.execute(query)
     ]
+
+
+def reads(conn: Connection) -> dict[str, Reads]:
+    """How all flows went, by name; a run that is under way counts as tried only."""
+    row = sync_runs.c
+    kind = row.started_at.type
+    succeeded = row.result == "success"
+    query = sa.select(
+        row.flow,
+        sa.func.min(row.started_at, type_=kind),
+        sa.func.max(sa.case((succeeded, row.started_at)), type_=kind),
+        sa.func.max(sa.case((succeeded, row.id))),
+        sa.func.max(sa.case((row.result == "failure", row.id))),
+    ).group_by(row.flow)
+    found = conn.execute(query).all()
+    failures = {failed for *_, good, failed in found if failed is not None and failed > (good or 0)}
+    errors = dict(
+        each._tuple()
+        for each in conn.execute(sa.select(row.id, row.error).where(row.id.in_(failures)))
+    )
+    return {
+        flow: Reads(first_at, success_at, errors.get(failed))
+        for flow, first_at, success_at, _, failed in found
+    }
