@@ -20,7 +20,7 @@ from assets.rules.shipment_gate import GATE_RULES
 from assets.rules.short_picks import Step
 from resources.clock import Clock
 from resources.operating_model import OperatingModel
-from resources.operations import quarantine
+from resources.operations import exception_rows, quarantine
 from resources.operations.database import OperationsDatabase
 
 _READABLE = named_check(
@@ -84,10 +84,7 @@ def fulfilment_checks(
             failing=_of_rule(refused, spec.name),
             warned=_of_rule(uncertain, spec.name),
         )
-    yield check_result(
-        _CONFIRMED,
-        failing=outbox_rows(operations, otto_shipment.KIND),
-    )
+    yield check_result(_CONFIRMED, failing=_stopped(operations))
     yield check_result(
         _CANCELLED,
         failing=[row for kind in short_picks.KINDS for row in outbox_rows(operations, kind)],
@@ -98,6 +95,14 @@ def fulfilment_checks(
         failing=[row for row in shorts if row["overdue"]],
         warned=[row for row in shorts if row["next_step"] == Step.PERSON],
     )
+
+
+def _stopped(db: OperationsDatabase) -> list[dict[str, Any]]:
+    """Confirmations that need a person; of a parcel that the gate holds, the gate's checks tell."""
+    with db.read() as conn:
+        held = exception_rows.parked_ids(conn)
+    rows = outbox_rows(db, otto_shipment.KIND)
+    return [r for r in rows if not (r["state"] == "blocked" and r["business_key"] in held)]
 
 
 def _of_rule(rows: Sequence[Mapping[str, Any]], rule: str) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from otto_pipelines.cli import app
 from otto_pipelines.sandbox.stories import Story
+from tests.assets.exceptions import books
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -97,6 +98,23 @@ def test_the_list_is_an_asset_with_rows_and_numbers_and_its_jobs_act_on_it(shop:
     assert [row["kind"] for row in rows(listed(shop))] == []
     assert launched(shop, "reopen_exceptions", "reopen", **decision).success
     assert [row["kind"] for row in rows(listed(shop))] == ["parcel_parked"]
+
+
+def test_checks_are_green_again_once_a_parcel_sent_elsewhere_is_let_be(
+    failing_rows: Any, shop: Any
+) -> None:
+    reason = "1 of 1 items are SENT at OTTO"
+    rules = json.dumps([{"rule": "items_processable", "reason": reason, "remedy": "look"}])
+    books.parcel(shop.db, "p", "o", "i1", state="parked", parked_rules=rules)
+    books.message(shop.db, "otto_shipment", "p", "o", "blocked", reason="the gate holds it")
+    before = shop.run("check_shipments")
+    assert [row["parcel_id"] for row in failing_rows(before, "items_processable")] == ["p"]
+    assert failing_rows(before, "shipments_accepted_by_otto") == []
+    [row] = rows(listed(shop))
+    decision = {"ids": [row["id"]], "reason": "sent with another parcel", "person": "Eva"}
+    assert launched(shop, "ignore_exceptions", "ignore", **decision).success
+    after = shop.run("check_shipments")
+    assert failing_rows(after, "items_processable") == []
 
 
 def test_an_order_is_pulled_anew_whatever_the_watermark_says(shop: Any) -> None:
