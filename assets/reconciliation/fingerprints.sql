@@ -22,14 +22,23 @@ WITH listed AS (
     FROM staging.wms_order_lines SEMI JOIN scope USING (order_key) WHERE of_scope(order_day)
 ),
 parcel AS (
-    SELECT l.order_day, l.order_key, l.order_ref, l.line_id, p.carrier,
+    SELECT l.order_day, l.order_key, l.order_ref, l.line_id, p.parcel_id, p.shipped_at, p.carrier,
         bare(coalesce(p.corrected_tracking_number, p.tracking_number)) AS number
     FROM (FROM staging.parcel_lines SEMI JOIN scope USING (order_key) WHERE of_scope(order_day))
         AS l
     JOIN (FROM staging.parcels SEMI JOIN scope USING (order_key) WHERE of_scope(order_day)) AS p
         USING (parcel_id)
+),
+-- Few lines are in several parcels, and only these have to be ranked.
+several AS (
+    SELECT order_key, line_id FROM parcel GROUP BY ALL HAVING count(*) > 1
+),
+latest_parcel AS (
+    FROM parcel ANTI JOIN several USING (order_key, line_id)
+    UNION ALL
+    FROM parcel SEMI JOIN several USING (order_key, line_id)
     QUALIFY row_number() OVER (
-        PARTITION BY l.order_ref, l.line_id ORDER BY p.shipped_at DESC, p.parcel_id
+        PARTITION BY order_ref, line_id ORDER BY shipped_at DESC, parcel_id
     ) = 1
 ),
 line AS (
@@ -46,7 +55,7 @@ line AS (
         coalesce(l.currency_seen, 'EUR') AS currency,
         p.carrier, p.number
     FROM listed AS l
-    FULL JOIN parcel AS p ON p.order_ref = l.order_ref AND p.line_id = l.line_id
+    FULL JOIN latest_parcel AS p ON p.order_ref = l.order_ref AND p.line_id = l.line_id
     UNION ALL BY NAME
     -- A whole order that OTTO does not know: no line of OTTO can have its hash.
     SELECT order_day, order_key, order_ref, '' AS line_id, 'WMS order' AS state

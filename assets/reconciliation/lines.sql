@@ -7,22 +7,26 @@
 --
 -- The history is looked through for one number only; whatever else is read is of orders in scope.
 CREATE OR REPLACE TEMP TABLE parcels_in_scope AS
-SELECT l.order_ref, l.line_id, l.order_day, l.recorded_at, p.parcel_id, p.carrier_raw, p.carrier,
-    coalesce(p.corrected_tracking_number, p.tracking_number) AS number, p.shipped_at, p.state,
-    p.parked_rules, p.deadline_at
+SELECT l.order_ref, l.line_id, l.order_day, l.order_key, l.recorded_at, p.parcel_id, p.carrier_raw,
+    p.carrier, coalesce(p.corrected_tracking_number, p.tracking_number) AS number, p.shipped_at,
+    p.state, p.parked_rules, p.deadline_at
 FROM (FROM staging.parcel_lines SEMI JOIN scope USING (order_key) WHERE of_scope(order_day)) AS l
 JOIN (FROM staging.parcels SEMI JOIN scope USING (order_key) WHERE of_scope(order_day)) AS p
     USING (parcel_id);
 
 CREATE OR REPLACE TEMP TABLE messages_in_scope AS
+SELECT kind, business_key, state, attempts, shipment_id
 FROM staging.outbox SEMI JOIN scope USING (order_key) WHERE of_scope(order_day);
 
 CREATE OR REPLACE TEMP TABLE lines AS
-WITH item AS (
+WITH announced AS (
+    SELECT sales_order_id FROM staging.position_items SEMI JOIN scope USING (order_key)
+    WHERE of_scope(order_day) AND fulfilment_status = 'ANNOUNCED'
+),
+item AS (
     SELECT i.*, o.order_number, o.ordered_at, o.lifecycle_changed_at, o.first_seen_at,
         o.discount_reading, o.page_ref,
-        bool_or(i.fulfilment_status = 'ANNOUNCED') OVER (PARTITION BY i.sales_order_id)
-            AS order_waits
+        i.sales_order_id IN (FROM announced) AS order_waits
     FROM (FROM staging.position_items SEMI JOIN scope USING (order_key) WHERE of_scope(order_day))
         AS i
     JOIN (FROM staging.orders SEMI JOIN scope USING (order_key) WHERE of_scope(order_day)) AS o
@@ -34,42 +38,47 @@ listed_line AS (
 ),
 wms_line AS (
     SELECT order_ref, line_id, state, sku_sent, price_sent_cents, sku_seen, price_seen_cents,
-        currency_seen, short_discrepancy, order_day, recorded_at
+        currency_seen, short_discrepancy, order_day, order_key, recorded_at
     FROM listed_line
     UNION ALL BY NAME
-    SELECT order_ref, line_id, 'SHIPPED' AS state, order_day, max(recorded_at) AS recorded_at
+    SELECT order_ref, line_id, 'SHIPPED' AS state, order_day, order_key,
+        max(recorded_at) AS recorded_at
     FROM parcels_in_scope ANTI JOIN listed_line USING (order_ref, line_id)
-    GROUP BY order_ref, line_id, order_day
+    GROUP BY order_ref, line_id, order_day, order_key
     UNION ALL BY NAME
-    SELECT order_ref, '' AS line_id, 'NEW' AS state, order_day, recorded_at
+    SELECT order_ref, '' AS line_id, 'NEW' AS state, order_day, order_key, recorded_at
     FROM wms_order
         ANTI JOIN listed_line USING (order_ref)
         ANTI JOIN parcels_in_scope USING (order_ref)
     WHERE present AND order_day = unknown_day()
 ),
-wms_line_listed AS (
-    SELECT *, bool_or(sku_seen IS NOT NULL) OVER (PARTITION BY order_ref) AS order_lists_lines
-    FROM wms_line
+-- Orders that the WMS answered with other lines only.
+other_lines AS (
+    SELECT DISTINCT order_ref
+    FROM listed_line
+        SEMI JOIN (FROM listed_line WHERE state = 'NEW' AND sku_seen IS NULL) USING (order_ref)
+    WHERE sku_seen IS NOT NULL
+),
+-- Few lines are in several parcels, and only these have to be ranked.
+several AS (
+    SELECT order_key, line_id FROM parcels_in_scope GROUP BY ALL HAVING count(*) > 1
 ),
 main_parcel AS (
+    FROM parcels_in_scope ANTI JOIN several USING (order_key, line_id)
+    UNION ALL
     SELECT p.*
-    FROM parcels_in_scope AS p
+    FROM (FROM parcels_in_scope SEMI JOIN several USING (order_key, line_id)) AS p
     LEFT JOIN item AS i ON p.order_ref = i.sales_order_id AND p.line_id = i.position_item_id
     QUALIFY row_number() OVER (
         PARTITION BY p.order_ref, p.line_id
         ORDER BY coalesce(same_number(p.number, i.otto_tracking_number), false) DESC,
             p.shipped_at DESC, p.parcel_id
     ) = 1
-),
-submission AS (
-    SELECT order_ref, arg_max(state, id) AS state
-    FROM messages_in_scope
-    WHERE kind = 'wms_order'
-    GROUP BY order_ref
 )
 SELECT
     coalesce(i.sales_order_id, w.order_ref) AS sales_order_id,
     coalesce(i.position_item_id, w.line_id) AS position_item_id,
+    coalesce(i.order_key, w.order_key) AS order_key,
     i.order_number,
     i.ordered_at,
     coalesce(i.order_day, w.order_day) AS staged_day,
@@ -125,7 +134,7 @@ SELECT
         OR (
             coalesce(wo.present, false)
             AND (wo.last_event_at IS NOT NULL OR wo.audited_at IS NOT NULL)
-            AND NOT (wo.audited_at IS NOT NULL AND w.order_lists_lines)
+            AND NOT (wo.audited_at IS NOT NULL AND w.order_ref IN (FROM other_lines))
         )
     ) AS wms_has_it,
     sub.state AS submission_state,
@@ -146,13 +155,14 @@ SELECT
         CASE WHEN confirmed THEN confirmed_since WHEN cancelled THEN cancelled_since END
     ) AS happened_at
 FROM item AS i
-FULL JOIN wms_line_listed AS w
+FULL JOIN wms_line AS w
     ON i.sales_order_id = w.order_ref AND i.position_item_id = w.line_id
 LEFT JOIN (FROM staging.orders SEMI JOIN scope USING (order_key) WHERE of_scope(order_day)) AS o
     ON o.sales_order_id = w.order_ref
 LEFT JOIN wms_order AS wo
     ON wo.order_ref = coalesce(i.sales_order_id, w.order_ref)
-LEFT JOIN submission AS sub ON sub.order_ref = i.sales_order_id
+LEFT JOIN messages_in_scope AS sub
+    ON sub.kind = 'wms_order' AND sub.business_key = i.sales_order_id
 LEFT JOIN main_parcel AS p
     ON p.order_ref = coalesce(i.sales_order_id, w.order_ref)
     AND p.line_id = coalesce(i.position_item_id, w.line_id)

@@ -7,7 +7,7 @@ WITH pending AS (
     WHERE due_at > as_of
     GROUP BY ALL
 )
-SELECT sales_order_id AS order_ref, staged_day AS order_day, hash(sales_order_id) AS order_key,
+SELECT sales_order_id AS order_ref, staged_day AS order_day, order_key,
     min(least(
         due_at,
         CASE WHEN otto_status = 'PROCESSABLE' AND NOT dispatched AND ship_by_at >= as_of

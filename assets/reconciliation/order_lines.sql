@@ -25,7 +25,7 @@ SELECT
     d.difference_kinds
 FROM lines AS l
 LEFT JOIN difference AS d USING (sales_order_id, position_item_id)
-ORDER BY l.order_day, l.sales_order_id, l.position_item_id;
+ORDER BY l.order_day, l.order_key;
 
 INSERT INTO reconciliation.order_lines BY NAME FROM new_rows;
 

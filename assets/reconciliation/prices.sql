@@ -37,4 +37,4 @@ LEFT JOIN root_causes AS d
 LEFT JOIN root_causes AS e
     ON e.area = 'prices' AND e.position_item_id = ''
     AND e.sales_order_id = f.sales_order_id
-ORDER BY l.order_day, l.sales_order_id, l.position_item_id;
+ORDER BY l.order_day, l.order_key;

@@ -4,15 +4,13 @@ CREATE OR REPLACE TEMP TABLE reduction AS
 FROM staging.price_reductions SEMI JOIN scope USING (order_key) WHERE of_scope(order_day);
 
 CREATE OR REPLACE TEMP TABLE reduction_request AS
-WITH message AS (FROM staging.outbox SEMI JOIN scope USING (order_key) WHERE of_scope(order_day))
 SELECT r.*, m.state AS message_state
 FROM (FROM staging.price_reduction_requests SEMI JOIN scope USING (order_key) WHERE of_scope(order_day)) AS r
-LEFT JOIN message AS m ON m.kind = 'otto_price_reduction' AND m.business_key = r.request_id;
+LEFT JOIN messages_in_scope AS m ON m.kind = 'otto_price_reduction' AND m.business_key = r.request_id;
 
 CREATE OR REPLACE TEMP TABLE refund_sides AS
 WITH told AS (FROM staging.otto_returns SEMI JOIN scope USING (order_key) WHERE of_scope(order_day)),
 decision AS (FROM staging.return_decisions SEMI JOIN scope USING (order_key) WHERE of_scope(order_day)),
-message AS (FROM staging.outbox SEMI JOIN scope USING (order_key) WHERE of_scope(order_day)),
 -- Of several receipts of one unit the latest tells its state, the first began the waiting.
 received AS (
     SELECT sales_order_id, position_item_id, min(received_at) AS received_at,
@@ -70,6 +68,6 @@ LEFT JOIN received AS w USING (sales_order_id, position_item_id)
 LEFT JOIN decision AS d USING (sales_order_id, position_item_id)
 LEFT JOIN reduced AS p USING (sales_order_id, position_item_id)
 LEFT JOIN receipt_sides AS s USING (sales_order_id, position_item_id)
-LEFT JOIN message AS m ON m.kind = 'otto_return'
+LEFT JOIN messages_in_scope AS m ON m.kind = 'otto_return'
     AND m.business_key = concat_ws('/', d.sales_order_id, d.position_item_id, d.decision)
 WHERE l.otto_status IS NOT NULL;

@@ -27,4 +27,4 @@ LEFT JOIN root_causes AS d
     ON d.area = 'shipments'
     AND d.sales_order_id = l.sales_order_id AND d.position_item_id = l.position_item_id
 WHERE p.parcel_id IS NOT NULL OR l.confirmed
-ORDER BY l.order_day, l.sales_order_id, l.position_item_id, p.parcel_id;
+ORDER BY l.order_day, l.order_key;

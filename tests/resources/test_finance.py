@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import stat
 import struct
 from multiprocessing.synchronize import Event
@@ -198,10 +199,33 @@ def test_a_copy_that_differs_is_not_published(
         copy.write_bytes(last_good)
 
     monkeypatch.setattr(resources.finance.shutil, "copyfile", copy_of_the_past)
-    with pytest.raises(FinanceDatabaseError, match=r"differs .* in reconciliation\.breaks, "):
+    with pytest.raises(FinanceDatabaseError, match=r"its copy differs .* Check the disk"):
         finance.publish()
     assert finance.path.read_bytes() == last_good
     assert not list(finance.path.parent.glob("*publishing*"))
+
+
+def test_a_copy_of_which_one_byte_was_lost_is_not_published(
+    finance: FinanceDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_row(finance, "good")
+    finance.publish()
+    last_good = finance.path.read_bytes()
+    add_row(finance, "damaged on the way")
+    exact = shutil.copyfile
+
+    def copy_with_a_wrong_byte(source: Path, copy: Path) -> None:
+        exact(source, copy)
+        with copy.open("r+b") as file:
+            file.seek(-1, os.SEEK_END)
+            last = file.read(1)
+            file.seek(-1, os.SEEK_END)
+            file.write(bytes([last[0] ^ 1]))
+
+    monkeypatch.setattr(resources.finance.shutil, "copyfile", copy_with_a_wrong_byte)
+    with pytest.raises(FinanceDatabaseError, match="its copy differs"):
+        finance.publish()
+    assert finance.path.read_bytes() == last_good
 
 
 def test_reading_before_anything_is_published_says_what_to_do(finance: FinanceDatabase) -> None:
