@@ -8,7 +8,7 @@ was known before stays as it was. Rows of the history come from `assets.reconcil
 
 from collections.abc import Iterator
 
-from resources.finance_table import columns
+from resources.finance_table import Table, columns
 
 _STATUS = """CASE event WHEN 'accepted' THEN 'accepted' WHEN 'resolved' THEN 'resolved'
         ELSE 'open' END"""
@@ -20,26 +20,71 @@ _EVENTS = f"""
     WHERE event <> 'explained'
 """
 
-VERSIONS = "reconciliation.break_versions"
-VERSIONS_MEANING = (
+BREAK_VERSIONS = Table(
+    "reconciliation",
+    "break_versions",
     "Each state of each break: true from valid_from to valid_to in business time, "
-    "as known from known_from to known_to in load time; null: no end yet."
+    "as known from known_from to known_to in load time; null: no end yet.",
+    columns(
+        """
+        break_id             VARCHAR     the break in reconciliation.breaks
+        kind                 VARCHAR     kind of the break
+        status               VARCHAR     open or accepted; a break that is gone has no state
+        otto_value           VARCHAR     what OTTO said
+        wms_value            VARCHAR     what the WMS said
+        amount_at_risk_cents BIGINT      amount at risk, in cents
+        currency             VARCHAR     currency of the amount
+        valid_from           TIMESTAMPTZ from when on this was true
+        valid_to             TIMESTAMPTZ until when it was true
+        known_from           TIMESTAMPTZ since when we knew so
+        known_to             TIMESTAMPTZ until when we believed so
+        """
+    ),
 )
-VERSION_COLUMNS = columns(
-    """
-    break_id             VARCHAR     the break in reconciliation.breaks
-    kind                 VARCHAR     kind of the break
-    status               VARCHAR     open or accepted; a break that is gone has no state
-    otto_value           VARCHAR     what OTTO said
-    wms_value            VARCHAR     what the WMS said
-    amount_at_risk_cents BIGINT      amount at risk, in cents
-    currency             VARCHAR     currency of the amount
-    valid_from           TIMESTAMPTZ from when on this was true
-    valid_to             TIMESTAMPTZ until when it was true
-    known_from           TIMESTAMPTZ since when we knew so
-    known_to             TIMESTAMPTZ until when we believed so
-    """
+_TIMES = "business_time, known_time := TIMESTAMPTZ '9999-12-31 00:00:00+00'"
+BREAKS_AS_OF = Table(
+    "reconciliation",
+    "breaks_as_of",
+    "Macro (business_time, known_time): breaks that were open or accepted at business_time, "
+    "as known at known_time.",
+    columns(
+        """
+        break_id             VARCHAR       the break in reconciliation.breaks
+        area                 VARCHAR       orders, shipments, prices, refunds or stock
+        kind                 VARCHAR       kind of the break
+        status               VARCHAR       open or accepted
+        sales_order_id       VARCHAR       OTTO's salesOrderId
+        position_item_id     VARCHAR       OTTO's positionItemId
+        sku                  VARCHAR       SKU at OTTO
+        order_day            DATE          day of the order in Europe/Berlin
+        otto_value           VARCHAR       what OTTO said
+        wms_value            VARCHAR       what the WMS said
+        amount_at_risk_cents BIGINT        amount at risk, in cents
+        amount_at_risk       DECIMAL(18,2) amount at risk
+        currency             VARCHAR       currency of the amount
+        owner                VARCHAR       who has to act
+        true_since           TIMESTAMPTZ   from when on this was true
+        known_since          TIMESTAMPTZ   since when we knew so
+        """
+    ),
 )
+AMOUNTS_AS_OF = Table(
+    "reconciliation",
+    "amounts_as_of",
+    "Macro (business_time, known_time): how much was open and accepted at business_time, "
+    "as known at known_time.",
+    columns(
+        """
+        area             VARCHAR       orders, shipments, prices, refunds or stock
+        currency         VARCHAR       currency of the amounts
+        open_breaks      BIGINT        breaks that were open
+        open_at_risk     DECIMAL(38,2) their amount at risk
+        accepted_breaks  BIGINT        breaks that a person had accepted
+        accepted_at_risk DECIMAL(38,2) their amount at risk
+        """
+    ),
+)
+HISTORY: tuple[Table, ...] = (BREAK_VERSIONS, BREAKS_AS_OF, AMOUNTS_AS_OF)
 
 # A state ends with the next one that is true from an earlier time on than all between them.
 _VERSIONS_QUERY = f"""
@@ -71,7 +116,7 @@ _VERSIONS_QUERY = f"""
         FROM belief AS b
         JOIN state AS s USING (break_id, number)
     )
-    SELECT {", ".join(column.name for column in VERSION_COLUMNS)}
+    SELECT {", ".join(column.name for column in BREAK_VERSIONS.columns)}
     FROM version
     WHERE status <> 'resolved'
         AND valid_from < coalesce(valid_to, 'infinity')
@@ -89,9 +134,7 @@ _MACROS = (
     END
     """,
     f"""
-    reconciliation.breaks_as_of(
-        business_time, known_time := TIMESTAMPTZ '9999-12-31 00:00:00+00'
-    ) AS TABLE
+    {BREAKS_AS_OF.full_name}({_TIMES}) AS TABLE
     SELECT h.break_id, b.area, h.kind, h.status, b.sales_order_id, b.position_item_id, b.sku,
         b.order_day, h.otto_value, h.wms_value, h.amount_at_risk_cents,
         CAST(h.amount_at_risk_cents * 0.01 AS DECIMAL(18, 2)) AS amount_at_risk, h.currency,
@@ -105,10 +148,8 @@ _MACROS = (
     JOIN reconciliation.breaks AS b USING (break_id)
     WHERE h.status <> 'resolved'
     """,
-    """
-    reconciliation.amounts_as_of(
-        business_time, known_time := TIMESTAMPTZ '9999-12-31 00:00:00+00'
-    ) AS TABLE
+    f"""
+    {AMOUNTS_AS_OF.full_name}({_TIMES}) AS TABLE
     SELECT area, currency,
         count(*) FILTER (status = 'open') AS open_breaks,
         coalesce(sum(amount_at_risk) FILTER (status = 'open'), 0) AS open_at_risk,
@@ -123,9 +164,12 @@ _MACROS = (
 
 def history_statements() -> Iterator[str]:
     """SQL that makes the views and macros in the database in use."""
-    yield f"CREATE OR REPLACE VIEW {VERSIONS} AS {_VERSIONS_QUERY}"
-    yield f"COMMENT ON VIEW {VERSIONS} IS '{VERSIONS_MEANING}'"
-    for column in VERSION_COLUMNS:
-        yield f"COMMENT ON COLUMN {VERSIONS}.{column.name} IS '{column.meaning}'"
+    versions = BREAK_VERSIONS.full_name
+    yield f"CREATE OR REPLACE VIEW {versions} AS {_VERSIONS_QUERY}"
+    yield f"COMMENT ON VIEW {versions} IS '{BREAK_VERSIONS.meaning}'"
+    for column in BREAK_VERSIONS.columns:
+        yield f"COMMENT ON COLUMN {versions}.{column.name} IS '{column.meaning}'"
     for macro in _MACROS:
         yield f"CREATE OR REPLACE MACRO {macro}"
+    for table in (BREAKS_AS_OF, AMOUNTS_AS_OF):
+        yield f"COMMENT ON MACRO TABLE {table.full_name} IS '{table.meaning}'"

@@ -24,6 +24,7 @@ from assets.rules.shipment_gate import GATE_RULES
 from otto_pipelines.cli import app
 from otto_pipelines.definitions import build_definitions
 from resources.finance_close import CLOSING, VIEWS
+from resources.finance_history import HISTORY
 from resources.finance_schema import RECONCILIATION
 from resources.operating_model import OperatingModel
 from resources.wms import http
@@ -54,7 +55,7 @@ def finance_tables() -> str:
             ["Column", "Type", "Meaning"],
             [[f"`{c.name}`", c.type, c.meaning] for c in table.columns],
         )
-        for table in (*RECONCILIATION, *CLOSING, *VIEWS)
+        for table in (*RECONCILIATION, *HISTORY, *CLOSING, *VIEWS)
     )
 
 

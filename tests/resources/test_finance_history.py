@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from resources.finance import FinanceDatabase
+from resources.finance_history import BREAK_VERSIONS, HISTORY
+from resources.finance_table import Table
 
 
 @pytest.fixture
@@ -99,6 +101,19 @@ def test_macros_work_in_the_published_file_under_any_name(tmp_path: Path) -> Non
         assert con.execute(query).fetchone() == (1,)
         query = "SELECT valid_to, known_to FROM reconciliation.break_versions"
         assert con.execute(query).fetchall() == [(None, None)]
+
+
+@pytest.mark.parametrize("described", HISTORY, ids=lambda table: table.name)
+def test_every_column_of_the_history_is_described_as_it_is(
+    one_break: Any, described: Table
+) -> None:
+    call = "" if described is BREAK_VERSIONS else "('2026-10-31')"
+    columns = one_break.execute(f"DESCRIBE FROM {described.full_name}{call}").fetchall()
+    types = {"TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ"}
+    assert [(name, types.get(kind, kind)) for name, kind, *_ in columns] == [
+        (column.name, column.type) for column in described.columns
+    ]
+    assert all(column.meaning for column in described.columns)
 
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
