@@ -1,5 +1,6 @@
 """Commands `sync` and `reconcile`: each runs a Dagster job that is then seen in the UI."""
 
+import socket
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -89,6 +90,7 @@ def _execute(
     import dagster as dg  # noqa: PLC0415 - other commands need not wait for it
 
     from otto_pipelines.definitions import build_definitions  # noqa: PLC0415
+    from otto_pipelines.run_launcher import HOST_TAG  # noqa: PLC0415
 
     with explained(), operations():
         dagster_home()
@@ -100,6 +102,8 @@ def _execute(
                 .execute_in_process(
                     instance=instance,
                     partition_key=partition_key,
+                    # Should this command be killed, the daemon sees that its run is dead.
+                    tags={HOST_TAG: socket.gethostname()},
                     run_config={
                         "loggers": {"console": {"config": {"log_level": "ERROR"}}},
                         **(config or {}),
