@@ -41,7 +41,10 @@ class Books:
 
 
 class TooManyBadRows(Exception):
-    """So many rows of a list broke their rules that the list itself must have changed."""
+    """So many rows of a list broke their rules that the list itself must have changed.
+
+    What to do: as for `SystemicBreak`; the watermark stays, so nothing is left out.
+    """
 
 
 def read_receipts_of(books: Books, otto: OttoClient, start: datetime, end: datetime) -> MoneyImport:

@@ -76,6 +76,9 @@ class SystemicBreak(Exception):
     """Too many orders of one chunk break their contract; nothing of it was stored as good.
 
     `violations` has the counts and first rows by rule.
+
+    What to do: look at the check's rows, compare with OTTO's release notes and the operating model,
+    then run again.
     """
 
     def __init__(self, message: str, summary: dict[str, RuleSummary]) -> None:

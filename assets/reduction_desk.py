@@ -31,7 +31,10 @@ class WantedReduction:
 
 
 class ReductionRefused(Exception):
-    """A reduction that cannot be asked for; the message says why and what to do."""
+    """A reduction that cannot be asked for; the message says why and what to do.
+
+    What to do: correct what it names and repeat the command; OTTO was asked for nothing.
+    """
 
 
 def request_all(db: OperationsDatabase, wanted: Sequence[WantedReduction], now: datetime) -> int:

@@ -62,7 +62,11 @@ class WaitingUnit:
 
 
 class DecisionRefused(Exception):
-    """A person's decision that cannot be carried out; the message says why and what to do."""
+    """A person's decision that cannot be carried out; the message says why and what to do.
+
+    What to do: correct what the message names and decide again. Decisions that were given beside it
+    were recorded unless it says that nothing was.
+    """
 
 
 def waiting_units(db: OperationsDatabase, model: OperatingModel) -> list[WaitingUnit]:

@@ -49,7 +49,10 @@ _ROWS_AT_ONCE = 2_000
 
 
 class UnknownSku(LookupError):
-    """SKUs that a person named and neither side knows."""
+    """SKUs that a person named and neither side knows.
+
+    What to do: correct the spelling; capitals count. The other SKUs were sent.
+    """
 
 
 def work(parts: Parts, report: StockReport, linger_seconds: float) -> None:

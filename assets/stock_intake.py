@@ -37,7 +37,8 @@ from resources.operations.stock import (
     store_levels,
     units_not_counted,
 )
-from resources.wms.port import StockLevel, WmsContractError
+from resources.wms.errors import WmsContractError
+from resources.wms.port import StockLevel
 
 CHANGES = "wms_stock_changes"
 """Watermark: the position in the WMS's feed of stock changes."""

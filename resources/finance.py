@@ -33,7 +33,11 @@ STORAGE_VERSION = "v1.5.0"
 
 
 class FinanceDatabaseError(Exception):
-    """The finance database cannot be used; the message says where and what to do."""
+    """The finance database cannot be used; the message says where and what to do.
+
+    What to do: as the message ends. Finance keeps the last good file; the next reconciliation makes
+    up for what was left out.
+    """
 
 
 class FinanceDatabase:

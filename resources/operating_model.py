@@ -356,7 +356,11 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class OperatingModelError(Exception):
-    """The file cannot be used; the message lists each wrong entry by its path."""
+    """The file cannot be used; the message lists each wrong entry by its path.
+
+    What to do: correct the entries that it names in your operating model, then start again. Nothing
+    ran with a wrong file.
+    """
 
 
 def load_operating_model(path: Path) -> OperatingModel:

@@ -12,7 +12,10 @@ WMS_ADAPTERS = ("http", "tryton", "files", "ongoing")
 
 
 class SettingsError(Exception):
-    """The environment is incomplete or wrong; the message names each variable and its meaning."""
+    """The environment is incomplete or wrong; the message names each variable and its meaning.
+
+    What to do: set the variables that it names, in `.env` or your service (docs/setup.md).
+    """
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import dagster as dg
 
-from resources.wms.port import WmsError, WmsRetryable
+from resources.wms.errors import WmsError, WmsRetryable
 
 
 def look_for(

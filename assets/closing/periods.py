@@ -15,7 +15,10 @@ _BERLIN = ZoneInfo("Europe/Berlin")
 
 
 class ClosingError(Exception):
-    """A period cannot be closed, reopened or verified; the message says why and what to do."""
+    """A period cannot be closed, reopened or verified; the message says why and what to do.
+
+    What to do: as the message ends. Nothing was closed or reopened.
+    """
 
 
 @dataclass(frozen=True)

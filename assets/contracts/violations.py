@@ -22,7 +22,11 @@ _ROWS_IN_SUMMARY = 20
 
 
 class FrameShapeError(Exception):
-    """A frame lacks columns or has wrong types, so that its rows cannot be judged."""
+    """A frame lacks columns or has wrong types, so that its rows cannot be judged.
+
+    What to do: report it; a change of code is incomplete. Nothing was judged, so nothing was
+    passed.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,10 @@ from resources.operations.exception_decisions import ExceptionDecision
 
 
 class ExceptionRefusal(Exception):
-    """A person's request cannot be carried out; the message says why and what to do."""
+    """A person's request cannot be carried out; the message says why and what to do.
+
+    What to do: as the message ends, or follow the remedy that `otto-pipelines errors list` shows.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)

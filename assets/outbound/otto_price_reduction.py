@@ -42,7 +42,10 @@ _FAILED_DEPENDENCY = 424
 
 
 class ReductionNotPossible(Exception):
-    """A reduction that OTTO would refuse; the message says why."""
+    """A reduction that OTTO would refuse; the message says why.
+
+    What to do: correct unit or amount and ask again; OTTO was asked for nothing.
+    """
 
 
 def request_reduction(conn: sa.Connection, request: ReductionRequest, now: datetime) -> bool:

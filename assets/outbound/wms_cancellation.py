@@ -13,15 +13,8 @@ from assets.outbound.delivery import Confirmed, Outcome, Refused, Retry, Unknown
 from resources.operations import pending
 from resources.operations.database import OperationsDatabase
 from resources.operations.outbox import Message, enqueue
-from resources.wms.port import (
-    CancelOutcome,
-    CancelResult,
-    WmsContractError,
-    WmsPort,
-    WmsRejected,
-    WmsRetryable,
-    WmsUnknownOutcome,
-)
+from resources.wms.errors import WmsContractError, WmsRejected, WmsRetryable, WmsUnknownOutcome
+from resources.wms.port import CancelOutcome, CancelResult, WmsPort
 
 KIND = "wms_cancellation"
 # Smaller leaves first: a cancellation must overtake the pick.

@@ -20,19 +20,21 @@ from resources.operations.database import OperationsDatabase
 from resources.operations.fulfilment import Submission
 from resources.operations.outbox import Message, enqueue
 from resources.otto import wire
+from resources.wms.errors import (
+    WmsAuthError,
+    WmsContractError,
+    WmsError,
+    WmsRejected,
+    WmsRetryable,
+    WmsUnknownOutcome,
+)
 from resources.wms.port import (
     OutboundLine,
     OutboundOrder,
     ShipTo,
     SubmitOutcome,
     SubmitResult,
-    WmsAuthError,
-    WmsContractError,
-    WmsError,
     WmsPort,
-    WmsRejected,
-    WmsRetryable,
-    WmsUnknownOutcome,
 )
 
 KIND = "wms_order"

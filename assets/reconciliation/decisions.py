@@ -15,7 +15,10 @@ from resources.finance import FinanceDatabase
 
 
 class DecisionError(Exception):
-    """The decision cannot be recorded; the message says why and what to do."""
+    """The decision cannot be recorded; the message says why and what to do.
+
+    What to do: repeat the command with what is missing. Nothing was recorded.
+    """
 
 
 def explain_break(

@@ -12,7 +12,10 @@ _LONGEST_CLOSURE = 366
 
 
 class WarehouseNeverOpenError(ValueError):
-    """The operating model leaves the warehouse no open day; the message says what to change."""
+    """The operating model leaves the warehouse no open day; the message says what to change.
+
+    What to do: correct `warehouse.working_days` or `warehouse.closed_on` in the operating model.
+    """
 
 
 def ship_by(

@@ -14,7 +14,10 @@ _EXACT = Context(prec=28, traps=[Inexact])
 
 
 class InexactAmountError(ValueError):
-    """The amount is no whole number of cents; the message shows the amount."""
+    """The amount is no whole number of cents; the message shows the amount.
+
+    What to do: ask whoever sent the amount; nothing is ever rounded.
+    """
 
 
 def to_cents(amount: Decimal) -> int:

@@ -23,7 +23,7 @@ from resources.otto.client import OttoClient
 from resources.otto.orders import OrdersQuery
 from resources.otto.receipts import ReceiptsQuery
 from resources.settings import SettingsError
-from resources.wms.port import WmsRetryable
+from resources.wms.errors import WmsRetryable
 
 # One small reading for each scope that the app needs at OTTO.
 _READINGS: dict[str, Callable[[OttoClient], Iterator[object]]] = {

@@ -31,7 +31,7 @@ from resources.settings import (
     operations_database_url,
     settings_from_environment,
 )
-from resources.wms.port import WmsError
+from resources.wms.errors import WmsError
 
 console = Console()
 errors = Console(stderr=True)

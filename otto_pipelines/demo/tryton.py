@@ -15,7 +15,7 @@ from otto_pipelines.sandbox import carriers, catalogue
 from otto_pipelines.tryton import environment, postgres
 from otto_pipelines.tryton.environment import RunningTryton
 from otto_pipelines.tryton.floor import Box, Floor
-from resources.wms.port import WmsError
+from resources.wms.errors import WmsError
 from resources.wms.tryton.rest import Record
 
 _UNITS = 200

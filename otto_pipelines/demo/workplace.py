@@ -27,7 +27,10 @@ _MARK = ".otto-pipelines-demo"
 
 
 class DemoError(Exception):
-    """The demo cannot go on; the message says what failed and where its log is."""
+    """The demo cannot go on; the message says what failed and where its log is.
+
+    What to do: look at the log that it names. The demo touches nothing but its own folder.
+    """
 
 
 @dataclass(frozen=True)

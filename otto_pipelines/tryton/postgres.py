@@ -16,7 +16,10 @@ from urllib.parse import urlsplit
 
 
 class Unavailable(Exception):
-    """Something that this machine lacks; the message says what, and how to get it."""
+    """Something that this machine lacks; the message says what, and how to get it.
+
+    What to do: install what it names, then start again.
+    """
 
 
 def binaries() -> Path:

@@ -22,7 +22,11 @@ TableHashes = dict[str, str]
 
 
 class BackupError(Exception):
-    """A backup cannot be made, proven or put back; the message says why and what to do."""
+    """A backup cannot be made, proven or put back; the message says why and what to do.
+
+    What to do: as the message ends. A backup that failed leaves nothing behind, a restore that was
+    refused changed nothing.
+    """
 
 
 class Manifest(msgspec.Struct, frozen=True):

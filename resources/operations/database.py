@@ -29,7 +29,10 @@ _MIGRATION_LOCK = "otto_pipelines schema migration"
 
 
 class OperationsDatabaseError(Exception):
-    """The operations database cannot be used; the message says where and what to do."""
+    """The operations database cannot be used; the message says where and what to do.
+
+    What to do: as the message ends. The transaction was rolled back, so it can be repeated.
+    """
 
 
 class OperationsDatabase:

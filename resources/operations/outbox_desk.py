@@ -19,7 +19,10 @@ _RETRYABLE = ("blocked", "failed", "retrying", "sent")
 
 
 class OutboxRefusal(Exception):
-    """A person's request cannot be carried out; the message says why and what to do."""
+    """A person's request cannot be carried out; the message says why and what to do.
+
+    What to do: as the message ends. The row is as it was.
+    """
 
 
 def retry_now(

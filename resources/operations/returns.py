@@ -73,7 +73,10 @@ class Standing:
 
 
 class DecisionIsFinal(Exception):
-    """The unit was accepted before, which cannot be taken back; the message names the unit."""
+    """The unit was accepted before, which cannot be taken back; the message names the unit.
+
+    What to do: nothing can be taken back at OTTO; settle the difference with the buyer.
+    """
 
 
 def store_returns(conn: Connection, rows: Sequence[Row], now: datetime) -> Kept:

@@ -36,6 +36,9 @@ class OttoPermanent(OttoError):
     """OTTO refuses the request for good, or answers what the interface does not allow.
 
     `status` is the HTTP status; `problems` is what OTTO said, in its order.
+
+    What to do: look at the row in `otto-pipelines errors list`; correct the cause and retry it, or
+    ignore it with a reason.
     """
 
     def __init__(self, message: str, *, status: int, problems: Sequence[ApiProblem] = ()) -> None:
@@ -50,11 +53,18 @@ class OttoPermanent(OttoError):
 
 
 class OttoForbidden(OttoPermanent):
-    """The key is good, but the thing asked for belongs to another partner."""
+    """The key is good, but the thing asked for belongs to another partner.
+
+    What to do: check whether the id is of your own account and environment (sandbox or live).
+    """
 
 
 class OttoTransient(OttoError):
-    """No usable answer, certainly without an effect; ask again after `retry_after_s` (if known)."""
+    """No usable answer, certainly without an effect; ask again after `retry_after_s` (if known).
+
+    What to do: nothing; the next run asks again. If it lasts for an hour, look at OTTO's status
+    page and at your network.
+    """
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -62,12 +72,23 @@ class OttoTransient(OttoError):
 
 
 class OttoUnknownOutcome(OttoError):
-    """The request may or may not have had its effect: look it up before sending it again."""
+    """The request may or may not have had its effect: look it up before sending it again.
+
+    What to do: nothing; the outbox asks OTTO before it sends again.
+    """
 
 
 class OttoAuthError(OttoError):
-    """OTTO does not accept the credentials."""
+    """OTTO does not accept the credentials.
+
+    What to do: check credentials and address in your environment, then `otto-pipelines
+    check-connection`. What waits leaves as soon as OTTO accepts them.
+    """
 
 
 class OttoScopeMissing(OttoError):
-    """The app at OTTO lacks a scope that is needed."""
+    """The app at OTTO lacks a scope that is needed.
+
+    What to do: grant the scope to the app in OTTO Partner Connect, then `otto-pipelines
+    check-connection`.
+    """

@@ -17,7 +17,11 @@ _LEVEL = 1
 
 
 class EvidenceError(Exception):
-    """The evidence for a reference cannot be read; the message says which and why."""
+    """The evidence for a reference cannot be read; the message says which and why.
+
+    What to do: nothing; what was read is stored all the same. For a new raw page, read that day
+    again.
+    """
 
 
 class EvidenceStore:

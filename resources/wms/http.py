@@ -15,6 +15,7 @@ import msgspec
 
 from resources.operating_model import Http
 from resources.wms.capabilities import Capabilities, Feature
+from resources.wms.errors import WmsAuthError, WmsContractError, WmsRetryable
 from resources.wms.port import (
     CancelResult,
     FulfilmentEvent,
@@ -28,9 +29,6 @@ from resources.wms.port import (
     StockLevel,
     StockPage,
     SubmitResult,
-    WmsAuthError,
-    WmsContractError,
-    WmsRetryable,
 )
 from resources.wms.transport import Transport
 

@@ -1,11 +1,11 @@
 """The neutral warehouse port: what this project asks of any WMS, and the records that cross it.
 
-Belongs here: the `WmsPort` protocol, its frozen records, its error classes. Quantities are whole
-units, money is integer cents, times are aware UTC. An order line is one OTTO position item, that is
-one physical unit, so two equal units are two lines.
+Belongs here: the `WmsPort` protocol and its frozen records. Quantities are whole units, money is
+integer cents, times are aware UTC. An order line is one OTTO position item, that is one physical
+unit, so two equal units are two lines.
 
-Does not belong here: any vendor's wording, HTTP, files or retries (adapters), and any decision
-about what a record means for OTTO (`assets`).
+Does not belong here: what may go wrong (`resources.wms.errors`), any vendor's wording, HTTP, files
+or retries (adapters), and any decision about what a record means for OTTO (`assets`).
 """
 
 from collections import Counter
@@ -320,34 +320,6 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
     ok: bool
     detail: str
-
-
-class WmsError(Exception):
-    """Base of all port errors. The message says what failed and never holds personal data."""
-
-
-class WmsRetryable(WmsError):
-    """The request certainly had no effect; it may be sent again after `retry_after_s`."""
-
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
-
-
-class WmsUnknownOutcome(WmsError):
-    """The request may or may not have had its effect: ask before sending again."""
-
-
-class WmsRejected(WmsError):
-    """The WMS refuses the content for good; a person must act."""
-
-
-class WmsAuthError(WmsError):
-    """The WMS does not accept the key."""
-
-
-class WmsContractError(WmsError):
-    """The WMS answered something that this adapter does not understand."""
 
 
 class WmsPort(Protocol):

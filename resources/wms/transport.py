@@ -13,7 +13,7 @@ import httpx
 import msgspec
 
 from resources.operating_model import Http
-from resources.wms.port import WmsAuthError, WmsRejected, WmsRetryable, WmsUnknownOutcome
+from resources.wms.errors import WmsAuthError, WmsRejected, WmsRetryable, WmsUnknownOutcome
 
 RATE_LIMITED = 429
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
+from resources.wms.errors import WmsUnknownOutcome
 from resources.wms.files.adapter import FilesWms
 from resources.wms.files.policy import FilesPolicy
 from resources.wms.files.sftp import SftpFolder, sftp_login
-from resources.wms.port import WmsPort, WmsUnknownOutcome
+from resources.wms.port import WmsPort
 from tests.conformance.operator import Label, StartingPoint
 from tests.resources.wms.sftp_server import SftpServer
 

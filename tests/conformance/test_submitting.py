@@ -8,14 +8,8 @@ import msgspec
 import pytest
 
 from resources.wms.capabilities import Feature
-from resources.wms.port import (
-    EventKind,
-    LineState,
-    SubmitOutcome,
-    WmsAuthError,
-    WmsRetryable,
-    WmsUnknownOutcome,
-)
+from resources.wms.errors import WmsAuthError, WmsRetryable, WmsUnknownOutcome
+from resources.wms.port import EventKind, LineState, SubmitOutcome
 from tests.conformance.journal import Journal, ids, new_order
 from tests.conformance.operator import Operator
 

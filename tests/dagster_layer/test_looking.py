@@ -5,7 +5,7 @@ from collections.abc import Callable
 import dagster as dg
 import pytest
 
-from resources.wms.port import WmsAuthError, WmsRetryable
+from resources.wms.errors import WmsAuthError, WmsRetryable
 from sensors.looking import look_for
 
 DOWN = WmsRetryable("the WMS did not answer")

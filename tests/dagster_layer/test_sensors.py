@@ -18,12 +18,8 @@ from resources.operating_model import Automation
 from resources.operations import watermarks
 from resources.operations.database import OperationsDatabase
 from resources.operations.outbox import enqueue
-from resources.wms.port import (
-    EventKind,
-    FulfilmentEvent,
-    FulfilmentPage,
-    WmsRetryable,
-)
+from resources.wms.errors import WmsRetryable
+from resources.wms.port import EventKind, FulfilmentEvent, FulfilmentPage
 from sensors import fast_lane, lanes
 from sensors.lanes import sync_orders
 from sensors.schedules import build_money_schedules, build_schedules

@@ -19,7 +19,8 @@ from resources.operating_model import (
 from resources.operations import quarantine, watermarks
 from resources.operations.availability import Lane, NewFigure, store_figures
 from resources.operations.database import OperationsDatabase
-from resources.wms.port import StockChanges, WmsRetryable
+from resources.wms.errors import WmsRetryable
+from resources.wms.port import StockChanges
 from sensors import stock_news
 from sensors.lanes import check_stock, stock_lane, sync_stock
 from sensors.schedules import build_stock_schedules

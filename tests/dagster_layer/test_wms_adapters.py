@@ -7,7 +7,7 @@ import pytest
 from resources.bindings import open_wms
 from resources.operating_model import OperatingModel, load_operating_model
 from resources.settings import Settings, SettingsError, settings_from_environment
-from resources.wms.port import WmsAuthError
+from resources.wms.errors import WmsAuthError
 
 ROOT = Path(__file__).resolve().parents[2]
 OTTO = {

@@ -63,7 +63,8 @@ from resources.operations.outbox import Outbox
 from resources.operations.schema import metadata
 from resources.otto.errors import OttoError
 from resources.otto.orders import OrdersQuery
-from resources.wms.port import EventKind, WmsError
+from resources.wms.errors import WmsError
+from resources.wms.port import EventKind
 from tests.flows.stock_clients import Bench, answered, asked, open_bench
 from tests.flows.stock_world import (
     APART,

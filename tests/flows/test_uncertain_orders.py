@@ -11,7 +11,7 @@ from assets.outbound.wms_order import WmsOrderHandler, enqueue_orders
 from otto_pipelines.sandbox.stories import Story
 from resources.operations import outbox_desk
 from resources.operations.orders import order_with_items
-from resources.wms.port import WmsContractError, WmsError, WmsRejected
+from resources.wms.errors import WmsContractError, WmsError, WmsRejected
 
 
 @pytest.mark.parametrize("cancelled", [1, 2], ids=["in part", "whole"])

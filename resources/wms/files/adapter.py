@@ -18,6 +18,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from resources.wms.capabilities import Capabilities, Feature
+from resources.wms.errors import WmsError, WmsRetryable
 from resources.wms.files import books
 from resources.wms.files.folder import Folder
 from resources.wms.files.intake import Intake
@@ -41,8 +42,6 @@ from resources.wms.port import (
     StockPage,
     SubmitOutcome,
     SubmitResult,
-    WmsError,
-    WmsRetryable,
 )
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from resources.wms.port import WmsRetryable, WmsUnknownOutcome
+from resources.wms.errors import WmsRetryable, WmsUnknownOutcome
 
 UNFINISHED = (".tmp", ".part", ".filepart")
 

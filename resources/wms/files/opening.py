@@ -6,10 +6,10 @@ that takes seconds.
 
 from pathlib import Path
 
+from resources.wms.errors import WmsAuthError
 from resources.wms.files.adapter import FilesWms
 from resources.wms.files.folder import Folder, LocalFolder
 from resources.wms.files.policy import FilesPolicy
-from resources.wms.port import WmsAuthError
 
 SFTP = "sftp://"
 

@@ -19,8 +19,8 @@ from urllib.parse import unquote, urlsplit
 import paramiko
 from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
 
+from resources.wms.errors import WmsAuthError, WmsRetryable, WmsUnknownOutcome
 from resources.wms.files.folder import Entry, hidden, is_finished
-from resources.wms.port import WmsAuthError, WmsRetryable, WmsUnknownOutcome
 
 T = TypeVar("T")
 _PORT = 22

@@ -22,11 +22,19 @@ MOST_UNITS = 999_999_999
 
 
 class UnreadableFile(Exception):
-    """The whole file cannot be used; the message says why and what to do."""
+    """The whole file cannot be used; the message says why and what to do.
+
+    What to do: tell the partner; the file lies in the error folder with the reason. What was known
+    before stays.
+    """
 
 
 class BadValue(Exception):
-    """A row cannot be used; the message names the column and the rule."""
+    """A row cannot be used; the message names the column and the rule.
+
+    What to do: tell the partner; the file with the bad rows and their reasons lies in the error
+    folder, all other rows were taken. Put the corrected file into the incoming folder.
+    """
 
 
 @dataclass(frozen=True)

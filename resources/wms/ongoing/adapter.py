@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from resources.operating_model import Http
 from resources.wms.capabilities import Capabilities, Feature
+from resources.wms.errors import WmsAuthError, WmsContractError, WmsRetryable
 from resources.wms.journal import Journal, Page, note, noted
 from resources.wms.ongoing.goods import (
     RETURNS,
@@ -44,9 +45,6 @@ from resources.wms.port import (
     StockChanges,
     StockPage,
     SubmitResult,
-    WmsAuthError,
-    WmsContractError,
-    WmsRetryable,
 )
 
 T = TypeVar("T")

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
+from resources.wms.errors import WmsRejected, WmsRetryable
 from resources.wms.journal import Journal
 from resources.wms.ongoing.news import record_sent, sent_lines
 from resources.wms.ongoing.policy import OngoingPolicy, Transporter
@@ -22,8 +23,6 @@ from resources.wms.port import (
     OutboundOrder,
     SubmitOutcome,
     SubmitResult,
-    WmsRejected,
-    WmsRetryable,
 )
 
 _SHORTEST_SECRET = 3

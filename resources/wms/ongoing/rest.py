@@ -16,8 +16,8 @@ import httpx
 import msgspec
 
 from resources.operating_model import Http
+from resources.wms.errors import WmsContractError
 from resources.wms.ongoing.wire import ArticleStock, Order, ReturnOrder, Status
-from resources.wms.port import WmsContractError
 from resources.wms.transport import Transport
 
 T = TypeVar("T")

@@ -11,6 +11,7 @@ from functools import cached_property
 
 from resources.operating_model import Http
 from resources.wms.capabilities import Capabilities, Feature
+from resources.wms.errors import WmsAuthError, WmsRejected, WmsRetryable, WmsUnknownOutcome
 from resources.wms.port import (
     CancelResult,
     FulfilmentPage,
@@ -22,10 +23,6 @@ from resources.wms.port import (
     StockPage,
     SubmitOutcome,
     SubmitResult,
-    WmsAuthError,
-    WmsRejected,
-    WmsRetryable,
-    WmsUnknownOutcome,
 )
 from resources.wms.tryton.books import SHIPMENT, Books
 from resources.wms.tryton.cancellation import cancel

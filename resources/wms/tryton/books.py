@@ -14,7 +14,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 import msgspec
 
-from resources.wms.port import WmsRejected
+from resources.wms.errors import WmsRejected
 from resources.wms.tryton.rest import Domain, Record, TrytonRest
 
 SHIPMENT = "stock.shipment.out"

@@ -9,12 +9,8 @@ from dataclasses import replace
 
 import msgspec
 
-from resources.wms.port import (
-    CancelOutcome,
-    CancelResult,
-    LineState,
-    WmsRejected,
-)
+from resources.wms.errors import WmsRejected
+from resources.wms.port import CancelOutcome, CancelResult, LineState
 from resources.wms.tryton.books import (
     MOVE,
     NOTE,

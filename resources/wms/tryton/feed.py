@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from resources.wms.port import WmsRejected
+from resources.wms.errors import WmsRejected
 
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import httpx
 
 from resources.operating_model import Http
-from resources.wms.port import WmsContractError
+from resources.wms.errors import WmsContractError
 from resources.wms.transport import RATE_LIMITED, Transport
 
 Record = dict[str, Any]

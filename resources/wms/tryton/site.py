@@ -7,7 +7,7 @@ made by us: whoever runs the warehouse sets it up.
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from resources.wms.port import WmsRejected
+from resources.wms.errors import WmsRejected
 from resources.wms.tryton.policy import TrytonPolicy
 from resources.wms.tryton.rest import Domain, Record, TrytonRest
 

@@ -13,15 +13,8 @@ from decimal import Decimal
 
 import msgspec
 
-from resources.wms.port import (
-    OutboundLine,
-    OutboundOrder,
-    ShipTo,
-    SubmitOutcome,
-    SubmitResult,
-    WmsRejected,
-    WmsUnknownOutcome,
-)
+from resources.wms.errors import WmsRejected, WmsUnknownOutcome
+from resources.wms.port import OutboundLine, OutboundOrder, ShipTo, SubmitOutcome, SubmitResult
 from resources.wms.tryton.books import (
     NOTE,
     NOTE_NAME,

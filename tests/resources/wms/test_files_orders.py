@@ -5,15 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from resources.wms.errors import WmsRetryable, WmsUnknownOutcome
 from resources.wms.files.adapter import FilesWms
 from resources.wms.files.folder import LocalFolder
-from resources.wms.port import (
-    CancelOutcome,
-    LineState,
-    SubmitOutcome,
-    WmsRetryable,
-    WmsUnknownOutcome,
-)
+from resources.wms.port import CancelOutcome, LineState, SubmitOutcome
 from tests.resources.wms.conftest import AdapterMaker
 from tests.resources.wms.files_partner import Partner, an_order
 

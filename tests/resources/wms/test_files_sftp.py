@@ -8,10 +8,11 @@ from pathlib import Path
 import paramiko
 import pytest
 
+from resources.wms.errors import WmsAuthError, WmsRetryable, WmsUnknownOutcome
 from resources.wms.files.adapter import FilesWms
 from resources.wms.files.policy import FilesPolicy
 from resources.wms.files.sftp import SftpFolder, sftp_login
-from resources.wms.port import SubmitOutcome, WmsAuthError, WmsRetryable, WmsUnknownOutcome
+from resources.wms.port import SubmitOutcome
 from tests.resources.wms.files_partner import Partner, an_order
 from tests.resources.wms.sftp_server import SSHD, SftpServer, sftp_server
 

@@ -8,13 +8,8 @@ from threading import Thread
 import pytest
 
 from resources.operating_model import Http
+from resources.wms.errors import WmsAuthError, WmsRejected, WmsRetryable, WmsUnknownOutcome
 from resources.wms.http import HttpWms
-from resources.wms.port import (
-    WmsAuthError,
-    WmsRejected,
-    WmsRetryable,
-    WmsUnknownOutcome,
-)
 
 LINE = {"line_id": "l1", "sku": "S", "quantity": 1, "quantity_shipped": 0, "state": "PICKED"}
 GOOD = {"order_ref": "a", "wms_order_id": "1", "status": "open", "lines": [LINE]}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from resources.operating_model import Http
+from resources.wms.errors import WmsAuthError, WmsRetryable
 from resources.wms.ongoing.adapter import OngoingWms
 from resources.wms.ongoing.policy import OngoingPolicy
 from resources.wms.port import (
@@ -19,8 +20,6 @@ from resources.wms.port import (
     FulfilmentEvent,
     LineState,
     SubmitOutcome,
-    WmsAuthError,
-    WmsRetryable,
 )
 from tests.resources.wms.files_partner import an_order
 from tests.resources.wms.ongoing_server import KEY, OWNER, OngoingServer

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.wms.port import WmsRejected
+from resources.wms.errors import WmsRejected
 from resources.wms.tryton.feed import Row, Window, row
 
 NOON = datetime(2026, 6, 8, 12, tzinfo=UTC)

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from resources.operating_model import Http
-from resources.wms.port import (
+from resources.wms.errors import (
     WmsAuthError,
     WmsContractError,
     WmsRejected,

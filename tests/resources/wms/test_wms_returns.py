@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from resources.operating_model import Http
+from resources.wms.errors import WmsContractError, WmsRetryable
 from resources.wms.http import HttpWms
-from resources.wms.port import Condition, Disposition, WmsContractError, WmsRetryable
+from resources.wms.port import Condition, Disposition
 from tests.resources.wms.test_wms_stock import FakeWms
 
 LINE = {"sku": "A", "quantity": 2, "condition": "MINT", "disposition": "RESTOCK"}

@@ -11,8 +11,9 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from resources.operating_model import Http
+from resources.wms.errors import WmsContractError, WmsRetryable
 from resources.wms.http import HttpWms
-from resources.wms.port import StockLevel, WmsContractError, WmsRetryable
+from resources.wms.port import StockLevel
 
 AT = "2026-11-20T15:00:00Z"
 LEVEL = {
