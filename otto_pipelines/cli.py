@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from otto_pipelines import core_dumps
 from otto_pipelines.commands import (
     automation,
     backups,
@@ -105,4 +106,5 @@ app.add_typer(closing.app, name="close")
 
 def main() -> None:
     """Entry point."""
+    core_dumps.leave_none()
     app()

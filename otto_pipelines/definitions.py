@@ -26,6 +26,7 @@ from assets import (
     upkeep,
     warehouse,
 )
+from otto_pipelines import core_dumps
 from resources.bindings import all_resources
 from resources.freshness_policy import FreshnessPolicy
 from resources.operating_model import Automation, AvailabilityPolicy, load_operating_model
@@ -73,6 +74,7 @@ CHECKS = (
     prices.reductions_checks,
     prices.products_checks,
     prices.wms_price_checks,
+    retention.retention_checks,
 )
 
 
@@ -115,7 +117,11 @@ def build_definitions(
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Load with the automation settings of the file that OPERATING_MODEL names, if it is there."""
+    """Load with the automation settings of the file that OPERATING_MODEL names, if it is there.
+
+    Every process that executes our code loads it here: code servers and runs.
+    """
+    core_dumps.leave_none()
     path = Path(os.environ.get("OPERATING_MODEL", "operating_model.yaml"))
     if not path.exists():
         return build_definitions()

@@ -168,7 +168,7 @@ erase_personal_data = dg.define_asset_job(
     "erase_personal_data",
     selection=dg.AssetSelection.assets("retention"),
     tags=BULK,
-    description="Erase raw pages and addresses that nobody needs any more.",
+    description="Erase pages, addresses and files that nobody needs any more, and check it.",
 )
 
 list_exceptions = dg.define_asset_job(

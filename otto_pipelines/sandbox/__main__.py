@@ -2,7 +2,8 @@
 
 Prints one JSON line with the two addresses when both answer, then runs until it is stopped. The
 client's id and secret and the key of the WMS are taken from OTTO_CLIENT_ID, OTTO_CLIENT_SECRET and
-WMS_API_KEY where these are set; they are never printed.
+WMS_API_KEY where these are set; they are never printed. SANDBOX_BUYER_MARK is put before each part
+of the buyers' addresses, for who wants to see where these go.
 """
 
 import argparse
@@ -21,6 +22,7 @@ _FROM_ENVIRONMENT = {
     "client_id": "OTTO_CLIENT_ID",
     "client_secret": "OTTO_CLIENT_SECRET",
     "wms_api_key": "WMS_API_KEY",
+    "buyer_mark": "SANDBOX_BUYER_MARK",
 }
 _NUMBERS: dict[str, tuple[type, str]] = {
     "otto_port": (int, "port of OTTO; 0 takes a free one"),

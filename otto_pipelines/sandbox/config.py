@@ -119,6 +119,8 @@ class SandboxConfig:
         "receipts",
         "price-reduction",
     )
+    buyer_mark: str = ""
+    """Put before each part of a buyer's address, so that it can be found wherever it goes."""
     wms_api_key: str = field(default="sandbox-wms-key", repr=False)
     rate_limits_enforced: bool | None = None
     """None: enforced in running mode, not in stepped mode."""

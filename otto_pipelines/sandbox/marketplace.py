@@ -17,6 +17,9 @@ from otto_pipelines.sandbox.otto_rules import Problem, Refusal
 from otto_pipelines.sandbox.simulation import Simulation
 from otto_pipelines.sandbox.stories import Story
 
+_PERSONAL = frozenset(
+    {"firstName", "lastName", "street", "city", "addition", "email", "phoneNumber"}
+)
 _PARTNER_WISH = "CANCELLED_ON_PARTNER_WISH"
 
 
@@ -79,6 +82,11 @@ class Marketplace:
 
     def add(self, order: SalesOrder) -> None:
         """Take in a new order; its items are ANNOUNCED."""
+        if mark := self._sim.config.buyer_mark:
+            order.address = {
+                name: f"{mark} {value}" if name in _PERSONAL else value
+                for name, value in order.address.items()
+            }
         self.orders[order.order_id] = order
         self._by_number[order.number] = order
         order.date_key = (_milliseconds(order.ordered_at), next(self._serial))

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
@@ -102,6 +103,29 @@ class OperationsDatabase:
                 self._upgrade()
         else:
             self._upgrade()
+
+    def wipe_free_space(self) -> None:
+        """Write the file of SQLite anew, so that nothing of what was erased is left in its bytes.
+
+        SQLite frees the space of an old value and leaves the value in it, and so does its
+        write-ahead log. Writers wait until it is done: about a second for 100 MB. PostgreSQL reuses
+        space by itself (autovacuum); nothing is done there.
+
+        Raises:
+            OperationsDatabaseError: others kept the file busy, or its disk is full.
+        """
+        if self._url.get_backend_name() != "sqlite":
+            return
+        with self._explained(), self.engine.connect() as conn:
+            _raw_execute(conn, "PRAGMA query_only=OFF")
+            _raw_execute(conn, "VACUUM")
+            busy = _raw_execute(conn, "PRAGMA wal_checkpoint(TRUNCATE)")
+        if busy and busy[0]:
+            raise OperationsDatabaseError(
+                f"operations database {self.shown_url}: its write-ahead log could not be emptied, "
+                "since a reader kept it for too long; what was erased may still be read from it. "
+                "End that reader, then start the job erase_personal_data again"
+            )
 
     def check(self) -> None:
         """Make sure that the schema is the one this version works with.
@@ -313,10 +337,12 @@ def _postgresql_engine(url: URL) -> Engine:
         ) from error
 
 
-def _raw_execute(conn: Connection, statement: str) -> None:
+def _raw_execute(conn: Connection, statement: str) -> Any:
+    """Execute outside any transaction of ours; returns the first row, if there is one."""
     cursor = conn.connection.cursor()
     try:
         cursor.execute(statement)
+        return cursor.fetchone()
     finally:
         cursor.close()
 

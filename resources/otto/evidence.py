@@ -9,6 +9,7 @@ import gzip
 import os
 import shutil
 import zlib
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -74,15 +75,25 @@ class EvidenceStore:
     def purge(self, older_than: datetime) -> int:
         """Erase the days that ended before `older_than`; returns how many pages went."""
         erased = 0
-        for folder in self._root.glob("*/*"):
-            day = _day(folder.name)
-            if day is None:
-                continue
-            end = datetime.combine(day, time(), UTC) + timedelta(days=1)
-            if end <= older_than:
+        for folder, day in self._days():
+            if _end_of(day) <= older_than:
                 erased += sum(1 for _ in folder.glob("*.json.gz"))
                 shutil.rmtree(folder)
         return erased
+
+    def oldest_end(self) -> datetime | None:
+        """When the oldest day of which pages are kept ended; None if there are none."""
+        return min((_end_of(day) for _, day in self._days()), default=None)
+
+    def _days(self) -> Iterator[tuple[Path, date]]:
+        for folder in self._root.glob("*/*"):
+            day = _day(folder.name)
+            if day is not None:
+                yield folder, day
+
+
+def _end_of(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC) + timedelta(days=1)
 
 
 def _day(name: str) -> date | None:

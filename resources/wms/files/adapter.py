@@ -20,12 +20,14 @@ from filelock import FileLock, Timeout
 from resources.wms.capabilities import Capabilities, Feature
 from resources.wms.errors import WmsError, WmsRetryable
 from resources.wms.files import books
+from resources.wms.files.erasing import erase
 from resources.wms.files.folder import Folder
 from resources.wms.files.intake import Intake
 from resources.wms.files.outgoing import cancellation_file, order_file
 from resources.wms.files.policy import FilesPolicy
 from resources.wms.files.table import BadValue
 from resources.wms.journal import Journal, Page
+from resources.wms.keeping import FilesErased
 from resources.wms.port import (
     CancelOutcome,
     CancelResult,
@@ -187,6 +189,17 @@ class FilesWms:
             has_more=page.has_more,
             unreadable=_faults(page),
         )
+
+    def erase_files(
+        self, taken_in_before: datetime, over: Callable[[list[str]], set[str]]
+    ) -> FilesErased:
+        """Remove order files of orders that are over, and old files that were taken in."""
+        self._intake.prepare()
+        with self._journal.read() as conn:
+            unfinished = books.unfinished_orders(conn)
+        put_away = self._intake.put_away_folders()
+        work = partial(erase, self._folder, self._policy, put_away, unfinished)
+        return self._alone(partial(work, taken_in_before, over))
 
     def _page(self, feed: str, cursor: str | None, limit: int) -> Page:
         self._intake.look()

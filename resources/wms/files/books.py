@@ -198,6 +198,11 @@ def record_out(conn: sqlite3.Connection, order_ref: str) -> None:
     conn.execute("UPDATE orders SET is_out = 1 WHERE order_ref = ?", (order_ref,))
 
 
+def unfinished_orders(conn: sqlite3.Connection) -> dict[str, str]:
+    """Orders whose file was begun and has not its final name: order to name."""
+    return dict(conn.execute("SELECT order_ref, name FROM orders WHERE is_out = 0"))
+
+
 def known_lines_of(conn: sqlite3.Connection, order_ref: str) -> list[KnownLine]:
     """Lines of an order in the sequence in which we sent them."""
     rows = conn.execute(

@@ -85,13 +85,16 @@ class Intake:
         except Timeout:
             return
 
+    def put_away_folders(self) -> list[str]:
+        """Where files lie that were taken in."""
+        return [f"{kind.folder}/{name}" for kind in self._kinds for name in (PROCESSED, ERROR)]
+
     def prepare(self) -> None:
         """Create all folders that are missing."""
         if self._is_prepared:
             return
-        for kind in self._kinds:
-            for place in (kind.folder, f"{kind.folder}/{PROCESSED}", f"{kind.folder}/{ERROR}"):
-                self._folder.make(place)
+        for place in (*(kind.folder for kind in self._kinds), *self.put_away_folders()):
+            self._folder.make(place)
         self._folder.make(self._policy.orders.folder)
         self._folder.make(self._policy.cancellations.folder)
         self._is_prepared = True

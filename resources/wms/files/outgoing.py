@@ -14,6 +14,8 @@ from resources.wms.files.policy import CancellationFiles, FilesPolicy, OrderFile
 from resources.wms.files.table import BadValue, money, written
 from resources.wms.port import OutboundOrder
 
+_ORDER_NAME = re.compile(r"ORD_(.+)_[0-9a-f]{12}\.csv")
+
 
 def order_file(order: OutboundOrder, policy: FilesPolicy) -> tuple[str, bytes]:
     """Name and content of the file of one order.
@@ -45,6 +47,15 @@ def order_file(order: OutboundOrder, policy: FilesPolicy) -> tuple[str, bytes]:
         for line in order.lines
     )
     return name, _content(kind, fields, rows, policy)
+
+
+def order_ref_of(name: str) -> str | None:
+    """The order whose file has this name; None for other files.
+
+    A reference with letters that no name may have is not found again; OTTO's have none.
+    """
+    found = _ORDER_NAME.fullmatch(name)
+    return found[1] if found else None
 
 
 def cancellation_file(
