@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo test conformance campaigns setup setup-dev lint types lock clean
+.PHONY: demo test conformance campaigns audit setup setup-dev lint types lock clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/otto-pipelines demo
@@ -20,6 +20,10 @@ conformance: $(VENV)/.dev
 # The long form of what `make test` runs in short.
 campaigns: $(VENV)/.dev
 	$(BIN)/python -m pytest tests -m campaign --timeout=10800
+
+# What is delivered: locked files, licences, known vulnerabilities (code 3: these were not audited).
+audit: $(VENV)/.dev
+	@$(BIN)/python -m tools.audit
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
