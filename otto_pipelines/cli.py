@@ -22,6 +22,7 @@ from otto_pipelines.commands import (
     environment_file,
     exceptions,
     flows,
+    migration,
     overview,
     receipts,
     reductions,
@@ -93,6 +94,7 @@ app.command()(flows.reconcile)
 app.command()(flows.housekeeping)
 app.command()(overview.status)
 app.command()(syncs.syncs)
+app.command()(migration.migrate)
 app.command("check-connection")(connections.check_connection)
 app.add_typer(automation.app, name="automation")
 app.add_typer(backups.app, name="backup")

@@ -68,6 +68,12 @@ def operations_database_url(environment: Mapping[str, str]) -> str:
     return environment.get("OPERATIONS_DATABASE_URL", default)
 
 
+def operations_owner_url(environment: Mapping[str, str]) -> str:
+    """The same database as the role that may change its schema; the usual one where none is set."""
+    own = operations_database_url(environment)
+    return environment.get("OPERATIONS_DATABASE_OWNER_URL") or own
+
+
 def finance_database_path(environment: Mapping[str, str]) -> Path:
     """The file that finance opens; needs nothing else of the environment."""
     default = data_folder(environment) / "finance.duckdb"

@@ -27,6 +27,19 @@ from resources.compaction import Compacted, compact_postgresql, compact_sqlite
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _WRITES = "operations_database_writes"
 _MIGRATION_LOCK = "otto_pipelines schema migration"
+# What the driver's text says to what helps; the first that fits.
+_REMEDIES = {
+    ("locked",): "Another process has been writing for more than {waited}: end a run that hangs, "
+    "then start again",
+    ("no such table", "does not exist", "no such column"): "Start any `otto-pipelines` command, it "
+    "prepares the schema",
+    ("permission denied", "must be owner"): "This role may read and write rows only: run "
+    "`otto-pipelines migrate` with OPERATIONS_DATABASE_OWNER_URL, then "
+    "deploy/postgres_roles.sql again",
+    ("disk", "no space"): "Free space on the disk of the database, then start again",
+    ("unable to open", "readonly", "connect"): "Check OPERATIONS_DATABASE_URL, that its server or "
+    "folder is there, and rights",
+}
 
 
 class OperationsDatabaseError(Exception):
@@ -208,17 +221,9 @@ class OperationsDatabase:
 
     def _remedy(self, error: DBAPIError) -> str:
         text = str(error.orig).lower()
-        if "locked" in text:
-            return (
-                f"Another process has been writing for more than {self._lock_timeout:g} s: "
-                "end a run that hangs, then start again"
-            )
-        if "no such table" in text or "does not exist" in text or "no such column" in text:
-            return "Start any `otto-pipelines` command, it prepares the schema"
-        if "disk" in text or "no space" in text:
-            return "Free space on the disk of the database, then start again"
-        if "unable to open" in text or "readonly" in text or "connect" in text:
-            return "Check OPERATIONS_DATABASE_URL, that its server or folder is there, and rights"
+        for words, remedy in _REMEDIES.items():
+            if any(word in text for word in words):
+                return remedy.format(waited=f"{self._lock_timeout:g} s")
         if isinstance(error, IntegrityError):
             return "A row breaks a key or misses a value: report it with this message"
         return "Start again; if it stays, report it with this message"
