@@ -6,6 +6,7 @@ and on the command line, and which is kept longer than the address.
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -15,8 +16,20 @@ from resources.operations.schema import orders
 from resources.otto.wire import Address
 
 MASK = "***"
+_TEXTS = ("reason", "last_error")
 # Shorter values say nothing without the others.
 _SHORTEST = 3
+
+
+def masked(
+    conn: Connection, order_ref: str, detail: str | None, values: dict[str, Any]
+) -> tuple[str | None, dict[str, Any]]:
+    """The record of an attempt, `detail` and texts among `values`, without the buyer's address."""
+    if detail is None:
+        return None, values
+    mask = mask_for(conn, order_ref)
+    told = {name: mask(values[name]) for name in _TEXTS if values.get(name)}
+    return mask(detail), {**values, **told}
 
 
 def mask_for(conn: Connection, order_ref: str) -> Callable[[str], str]:

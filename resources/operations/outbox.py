@@ -29,12 +29,11 @@ from sqlalchemy.engine import Connection
 from resources.operating_model import OutboxPolicy
 from resources.operations.bulk import upsert
 from resources.operations.database import OperationsDatabase
-from resources.operations.masking import mask_for
+from resources.operations.masking import masked
 from resources.operations.schema import outbox, outbox_attempts
 
 _WAITING = ("pending", "retrying", "sent")
 _HIDDEN = ("payload", "payload_hash", "lease_token", "lease_until")
-_TOLD = ("reason", "last_error")
 _RANDOM = Random()
 
 # Made once, because they run once per message: what changes is passed as parameters.
@@ -344,11 +343,7 @@ class Outbox:
         detail: str | None = None,
     ) -> bool:
         with self._within(conn) as own:
-            if detail is not None:
-                mask = mask_for(own, message.order_ref)
-                detail = mask(detail)
-                told = {name: mask(values[name]) for name in _TOLD if values.get(name)}
-                values = {**values, **told}
+            detail, values = masked(own, message.order_ref, detail, values)
             if not self._update(own, message, {**values, "recorded_at": now}):
                 return False
             # "Not sent" says nothing about an earlier attempt whose outcome is still unknown.
