@@ -33,6 +33,7 @@ from resources.wms.files import adapter as files
 from resources.wms.ongoing import adapter as ongoing
 from resources.wms.tryton import adapter as tryton
 from sensors.lanes import JOBS, LANE_TAG
+from tools.error_catalogue import catalogue
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 _BLOCK = re.compile(
@@ -209,6 +210,15 @@ def wms_features() -> str:
     return markdown(["Feature", *(f"`{one.name}`" for one in known), "Without it"], rows)
 
 
+def error_messages() -> str:
+    """Every error of ours: what it means, what to do, and its messages."""
+    return "\n".join(
+        f"### `{kind.name}`\n\n{kind.meaning}\n\n**What to do:** {kind.cure}\n\n"
+        + "".join(f"* {message.replace('<', '‹').replace('>', '›')}\n" for message in kind.messages)
+        for kind in catalogue()
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "finance-tables": finance_tables,
     "break-kinds": break_kinds,
@@ -223,6 +233,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "commands": commands,
     "operating-model": operating_model,
     "wms-features": wms_features,
+    "error-messages": error_messages,
 }
 
 
