@@ -10,6 +10,8 @@ from typing import Protocol
 
 import httpx
 
+from resources.tls import trusted
+
 
 class Clock(Protocol):
     """Anything that tells the time."""
@@ -39,6 +41,6 @@ class RemoteClock:
         Raises:
             httpx.HTTPError: the clock's server does not answer.
         """
-        answer = httpx.get(self._url, timeout=10)
+        answer = httpx.get(self._url, timeout=10, verify=trusted())
         answer.raise_for_status()
         return datetime.fromisoformat(answer.json()["now"]).astimezone(UTC)

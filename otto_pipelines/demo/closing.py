@@ -4,6 +4,7 @@ Belongs here: accepting the day's material breaks in a person's name, since the 
 faults are never repaired, and closing the day. How a close is made stands in `assets.closing`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -28,12 +29,15 @@ class ClosedDay:
     report: Path
 
 
-def close_busiest_day(finance_file: Path, now: datetime) -> ClosedDay:
+def close_busiest_day(
+    finance_file: Path, now: datetime, reconcile: Callable[[], object]
+) -> ClosedDay:
     """Close the order day with the most items that is over.
 
     Args:
         finance_file: the published file; the working file lies beside it.
         now: aware business time, after the last reconciliation.
+        reconcile: run it again, so that the report's other tables follow the acceptances.
 
     Raises:
         ClosingError: the day cannot be closed; the message lists every reason.
@@ -51,5 +55,6 @@ def close_busiest_day(finance_file: Path, now: datetime) -> ClosedDay:
         ).fetchall()
     for (break_id,) in material:
         accept_break(finance, break_id, REASON, now, by=BY)
+    reconcile()
     done = close_period(finance, day, by=BY, now=now)
     return ClosedDay(day, len(material), done.workbook, done.report)

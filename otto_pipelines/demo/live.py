@@ -22,8 +22,8 @@ import yaml
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from otto_pipelines.demo import tryton
 from otto_pipelines.demo.incidents import play
-from otto_pipelines.demo.tryton import tryton_warehouse
 from otto_pipelines.demo.workplace import (
     REPOSITORY,
     DemoError,
@@ -38,7 +38,6 @@ HOST = "127.0.0.1"
 FIRST_UI_PORT = 3000
 TEMPO = 0.008
 ORDERS_PER_HOUR = 120
-_ORDERS_FOR_PEOPLE = 12
 # Real time is the ceiling of virtual time, so a huge speed means: history at once, then real time.
 CATCH_UP_SPEED = 1_000_000
 
@@ -59,6 +58,15 @@ _MODEL_CHANGES: dict[str, dict[str, Any]] = {
     },
     "http": {"timeout_seconds": 5.0},
 }
+# With the sandbox's warehouse all is ready at once, and its stock list goes wrong by and by.
+_SIGHTS = """\
+  within a minute    Runs: [cyan]sync_orders[/cyan] reads the orders and hands them to the warehouse
+  within 2 minutes   Assets > [cyan]parcels[/cyan] > Checks: parcels without a valid number
+  within 3 minutes   Assets > [cyan]otto_shipments[/cyan]: confirmed shipments, plotted
+                     Assets > reconciliation > [cyan]breaks[/cyan] > Checks: where both differ
+                     Assets > [cyan]available_to_sell[/cyan] > Checks: a SKU that means two articles
+  after 3 minutes    Assets > [cyan]wms_stock[/cyan] > Checks: a stock list that is refused
+"""
 
 
 def run_live(*, orders: int, days: int, seed: int, folder: Path | None = None) -> int:
@@ -105,7 +113,7 @@ def _sandbox_and_workplace(
 ) -> Workplace:
     if _with_tryton():
         # People work in real time, so there are no days of history.
-        orders, days = min(orders, _ORDERS_FOR_PEOPLE), 1
+        orders, days = min(orders, tryton.ORDERS), 1
     start = datetime.now(UTC) - timedelta(days=days)
     arguments = {
         "--orders": orders,
@@ -121,15 +129,19 @@ def _sandbox_and_workplace(
         "--colliding-skus": 1,
         "--orphan-skus": 1,
     }
-    shared = credentials()
+    shared, changes = credentials(), _MODEL_CHANGES
     flat = [str(part) for pair in arguments.items() for part in pair]
     process, addresses = start_sandbox(flat, shared, folder / "logs" / "sandbox.log")
     running.callback(_stop, process)
     if _with_tryton():
-        server = running.enter_context(tryton_warehouse(seed, say))
+        server = running.enter_context(tryton.warehouse(seed, say))
         addresses = {**addresses, "wms": server.url}
         shared = {**shared, "WMS_ADAPTER": "tryton", "WMS_API_KEY": server.adapter_key}
-    return prepare(folder, addresses, shared, _MODEL_CHANGES)
+        changes = {
+            section: {**changes.get(section, {}), **tryton.MODEL_CHANGES.get(section, {})}
+            for section in changes | tryton.MODEL_CHANGES
+        }
+    return prepare(folder, addresses, shared, changes)
 
 
 def _prepare_instance(place: Workplace, logs: Path) -> None:
@@ -274,13 +286,7 @@ def _welcome(url: str, place: Workplace) -> str:
 [bold]Dagster UI:[/bold] {url}
 
 What to look at, in the order in which it appears:
-  within a minute    Runs: [cyan]sync_orders[/cyan] reads the orders and hands them to the warehouse
-  within 2 minutes   Assets > [cyan]parcels[/cyan] > Checks: parcels without a valid number
-  within 3 minutes   Assets > [cyan]otto_shipments[/cyan]: confirmed shipments, plotted
-                     Assets > reconciliation > [cyan]breaks[/cyan] > Checks: where both differ
-                     Assets > [cyan]available_to_sell[/cyan] > Checks: a SKU that means two articles
-  after 3 minutes    Assets > [cyan]wms_stock[/cyan] > Checks: a stock list that is refused
-
+{tryton.SIGHTS if _with_tryton() else _SIGHTS}
 Finance opens, read-only and at any time:
   {place.finance_file}
   {_command("otto-pipelines")} breaks list --file {place.finance_file}

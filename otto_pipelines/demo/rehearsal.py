@@ -5,6 +5,7 @@ the runs are the project's own jobs on a Dagster instance of their own.
 """
 
 import os
+import signal
 import tempfile
 import time
 from collections import Counter
@@ -28,7 +29,7 @@ from resources.operations.schema import outbox
 
 Progress = Callable[[str], None]
 
-STEP = timedelta(hours=3)
+STEP, STEP_AFTER_ORDERS = timedelta(hours=3), timedelta(hours=6)
 LONGEST_AFTER_ORDERS = timedelta(days=4)
 STALL_SECONDS = 1.5
 # OTTO sells what it shows, some articles are few, units vanish, and each side has SKUs of its own.
@@ -46,8 +47,6 @@ _WORLD = (
     "--return-after-hours=8",
     "--return-transit-hours=10",
 )
-# More units than one order has: where as many are left, no order can oversell them.
-SCARCE_BELOW = 10
 
 # The sandbox is near and enforces no request limits in stepped mode, so waits can be short.
 _MODEL_CHANGES: dict[str, dict[str, Any]] = {
@@ -87,10 +86,11 @@ def rehearse(
         DemoError: the folder holds other files, or the sandbox did not start.
     """
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     open_instance = dg.DagsterInstance.get if folder else dg.DagsterInstance.ephemeral
     with tempfile.TemporaryDirectory(prefix="otto-pipelines-") as temporary:
-        folder = folder or Path(temporary)
-        clear(folder)
+        ground = (folder or Path(temporary)).absolute()
+        clear(ground)
         shared = credentials()
         arguments = {
             "--orders": orders,
@@ -99,14 +99,16 @@ def rehearse(
             "--stall-seconds": STALL_SECONDS,
         }
         flat = [str(part) for pair in arguments.items() for part in pair]
-        process, addresses = start_sandbox([*flat, *_WORLD], shared, folder / "sandbox.log")
+        process, addresses = start_sandbox([*flat, *_WORLD], shared, ground / "sandbox.log")
         try:
-            place = prepare(folder, addresses, shared, _MODEL_CHANGES)
+            place = prepare(ground, addresses, shared, _MODEL_CHANGES)
             with _environment(place), open_instance() as instance:
-                return _rehearse(place, addresses["otto"], instance, progress, began)
+                result = _rehearse(place, addresses["otto"], instance, progress, began)
         finally:
             process.terminate()
             process.wait(timeout=20)
+    # What lay in the temporary folder is gone.
+    return result if folder else {**result, "workbook": None, "report": None}
 
 
 def _rehearse(
@@ -123,18 +125,20 @@ def _rehearse(
     now, orders_end = (datetime.fromisoformat(clock[name]) for name in ("start", "orders_end"))
     # OTTO shows nothing of what it was never told, so this comes before the first sale.
     runner.stock("sync_stock", "all")
-    reconciled = pushed = now
+    half_day = day = now
     while True:
-        now += STEP
+        now += STEP if now < orders_end else STEP_AFTER_ORDERS
         _advance(world, runner, now)
-        runner.step(now)
-        if now - pushed >= timedelta(days=1):
-            pushed = now
+        if now - half_day < timedelta(hours=12):
+            runner.lanes(now)
+        else:
+            half_day = now
+            runner.step(now)
+            runner.money(now)
+        if now - day >= timedelta(days=1):
+            day = now
             runner.stock("push_all_stock", "push")
             runner.stock("read_back_stock", "read_back")
-        if now - reconciled >= timedelta(hours=12):
-            reconciled = now
-            runner.money(now)
             runner.run("reconcile")
         truth = world.get("/truth").raise_for_status().json()
         progress(f"{now:%Y-%m-%d %H:%M} UTC, {truth['parcels']} parcels, {runner.runs} runs")
@@ -152,24 +156,23 @@ def _rehearse(
         place.finance_file,
     )
     database.close()
-    closed = close_busiest_day(place.finance_file, now)
+    closed = close_busiest_day(place.finance_file, now, lambda: runner.run("reconcile"))
     return summary(marks, closed, runner, time.monotonic() - began)
 
 
 def _advance(world: httpx.Client, runner: Runs, to: datetime) -> None:
-    """Step to `to`. When OTTO could oversell by its present figures, they are brought there first.
+    """Step to `to`. An order that would oversell waits until the product has looked once.
 
-    So the product looks as often as an observer without delay would have to: its own lanes look
-    several times a second, which days in minutes leave no time for.
+    The product's own lanes look several times a second, which days in minutes leave no time for. A
+    look before each order would come to the same; before all others it would change nothing.
     """
-    body = {"to": to.isoformat(), "stop_at_stock_news": True, "scarce_below": SCARCE_BELOW}
+    body = {"to": to.isoformat(), "stop_before_overselling": True}
     while True:
         clock = world.post("/clock/advance", json=body).raise_for_status().json()
         now = datetime.fromisoformat(clock["now"])
         if now >= to:
             return
-        runner.orders(now)
-        runner.stock("stock_lane", "changes")
+        runner.lanes(now)
 
 
 def _drain(runner: Runs, database: OperationsDatabase, now: datetime) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from otto_pipelines.demo.workplace import DemoError
 from otto_pipelines.sandbox import carriers, catalogue
@@ -18,13 +19,27 @@ from otto_pipelines.tryton.floor import Box, Floor
 from resources.wms.errors import WmsError
 from resources.wms.tryton.rest import Record
 
+ORDERS = 12
+"""Orders of the history: so many are handed over and worked on within minutes."""
+# Tryton's answers take time, and an order takes about five of them.
+MODEL_CHANGES: dict[str, dict[str, Any]] = {
+    "http": {"timeout_seconds": 30.0},
+    "outbox": {"batch": 10},
+    "reconciliation": {"missing_in_wms": 5},
+}
+SIGHTS = """\
+  within a minute    Runs: [cyan]sync_orders[/cyan] hands the orders to Tryton
+  within 3 minutes   Assets > [cyan]otto_shipments[/cyan]: confirmed shipments, plotted
+                     Assets > [cyan]parcels[/cyan] > Checks: a parcel that left without its number
+                     Assets > reconciliation > [cyan]breaks[/cyan] > Checks: where both differ
+"""
 _UNITS = 200
 _PAUSE_SECONDS = 3.0
-_SHORT_SHARE, _UNNUMBERED_SHARE, _TWO_BOXES_SHARE = 0.08, 0.05, 0.2
+_SHORT_SHARE, _UNNUMBERED_SHARE, _TWO_BOXES_SHARE = 0.1, 0.1, 0.2
 
 
 @contextmanager
-def tryton_warehouse(seed: int, say: Callable[[str], None]) -> Iterator[RunningTryton]:
+def warehouse(seed: int, say: Callable[[str], None]) -> Iterator[RunningTryton]:
     """A Tryton with stock, in which somebody works until the end.
 
     Raises:

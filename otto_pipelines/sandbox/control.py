@@ -83,9 +83,8 @@ class ControlApi:
         to = datetime.fromisoformat(body["to"])
         if to.tzinfo is None:
             raise ValueError("'to' needs an offset, such as Z")
-        if body.get("stop_at_stock_news", False):
-            below = body.get("scarce_below")
-            self._world.advance_to_stock_news(to, None if below is None else int(below))
+        if body.get("stop_before_overselling", False):
+            self._world.advance_to_overselling(to)
         else:
             self._world.advance(to)
         return self._clock({})

@@ -23,12 +23,6 @@ class StockTruth:
         self._shelf = shelf
         self._uncounted: dict[str, str] = {}
         self._uncounted_per_sku: Counter[str] = Counter()
-        self._sales_moves = 0
-
-    @property
-    def moves(self) -> int:
-        """Grows whenever `available` may have moved for a SKU."""
-        return self._sales_moves + len(self._stock.changes)
 
     def available(self, sku: str) -> int:
         """What an observer without delay would show: free by the WMS, less uncounted sales.
@@ -42,13 +36,20 @@ class StockTruth:
         wanted = Counter(item.product.sku for item in order.items)
         return next((sku for sku, n in wanted.items() if n > self._shelf.shown(sku)), None)
 
+    def oversells(self, order: SalesOrder) -> bool:
+        """Whether the order would get units that the observer would not have shown."""
+        wanted = Counter(item.product.sku for item in order.items)
+        return any(
+            min(n, self._shelf.shown(sku)) > max(0, self.available(sku))
+            for sku, n in wanted.items()
+        )
+
     def sold(self, order: SalesOrder) -> None:
         """Note a new order. A unit that OTTO showed and that was not there is oversold.
 
         It was avoidable where the observer would not have shown it: then only OTTO's figure was
         old. Where the record was wrong too, nobody could have known.
         """
-        self._sales_moves += 1
         places: Counter[str] = Counter()
         for item in order.items:
             sku = item.product.sku
@@ -68,7 +69,6 @@ class StockTruth:
         """The WMS's stock allows for the unit now, or nobody waits for it any more."""
         sku = self._uncounted.pop(item_id, None)
         if sku is not None:
-            self._sales_moves += 1
             self._uncounted_per_sku[sku] -= 1
 
     def describe(self, sku: str) -> dict[str, Any]:

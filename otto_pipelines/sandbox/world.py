@@ -67,6 +67,8 @@ class World:
         self.orders_end = clock.start + timedelta(days=config.days)
         self._rng = random.Random(f"live:{config.seed}")
         self._corrected: set[str] = set()
+        self._orders_wait = False
+        self._waiting: list[SalesOrder] = []
         self.market.on_cancelled = self._item_cancelled
         self.market.on_shipped = self._item_shipped
         self.market.on_refused = self._item_refused
@@ -100,25 +102,21 @@ class World:
             self.sim.clock.advance(to)
             self.sim.catch_up()
 
-    def advance_to_stock_news(self, to: datetime, scarce_below: int | None = None) -> None:
-        """Step to the first moment at which the available units of a SKU move, at most to `to`.
+    def advance_to_overselling(self, to: datetime) -> None:
+        """Step to the first order that OTTO's figures of that moment oversell, at most to `to`.
 
-        With `scarce_below` only to one at which OTTO shows more of a SKU than is available, and
-        fewer than so many are: as long as more are left, one order cannot oversell it.
+        That order waits. It comes with the next step, by the figures that OTTO shows then.
         """
         with self.turn():
-            before = self.stock_truth.moves
-            while self.sim.now < to:
-                moved = self.stock_truth.moves != before
-                if moved and (scarce_below is None or self._overstated(scarce_below)):
-                    return
-                self.advance(min(to, self.sim.next_at or to))
-
-    def _overstated(self, scarce_below: int) -> bool:
-        truth, shelf = self.stock_truth, self.shelf
-        return any(
-            truth.available(sku) < min(shelf.shown(sku), scarce_below) for sku in self.goods.at_otto
-        )
+            waited, self._waiting = self._waiting, []
+            for order in waited:
+                self._arrive(order)
+            self._orders_wait = True
+            try:
+                while self.sim.now < to and not self._waiting:
+                    self.advance(min(to, self.sim.next_at or to))
+            finally:
+                self._orders_wait = False
 
     def create_order(self, lines: int, sku: str | None = None) -> SalesOrder:
         """A plain order that is PROCESSABLE at once, of mixed articles or all of `sku`.
@@ -163,6 +161,9 @@ class World:
     # The timeline of an order at OTTO.
 
     def _arrive(self, order: SalesOrder) -> None:
+        if self._orders_wait and self.stock_truth.oversells(order):
+            self._waiting.append(order)
+            return
         if self._lacking(order) is not None:
             self.ledger.harmless["turned_away"] += 1
             return

@@ -21,6 +21,7 @@ from resources.operating_model import Http
 from resources.otto.errors import OttoTransient, OttoUnknownOutcome
 from resources.otto.limiter import RateLimiter
 from resources.otto.problems import json_object, problems_of
+from resources.tls import trusted
 
 T = TypeVar("T")
 
@@ -83,6 +84,7 @@ class Exchange:
         self._client = httpx.Client(
             base_url=base_url,
             timeout=http.timeout_seconds,
+            verify=trusted(),
             headers={"Accept": "application/json", "User-Agent": "otto-pipelines"},
             follow_redirects=False,
         )

@@ -13,6 +13,7 @@ import httpx
 import msgspec
 
 from resources.operating_model import Http
+from resources.tls import trusted
 from resources.wms.errors import WmsAuthError, WmsRejected, WmsRetryable, WmsUnknownOutcome
 
 RATE_LIMITED = 429
@@ -36,7 +37,10 @@ class Transport:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = httpx.Client(
-            base_url=base_url, headers=dict(headers), timeout=http.timeout_seconds
+            base_url=base_url,
+            headers=dict(headers),
+            timeout=http.timeout_seconds,
+            verify=trusted(),
         )
         self._http = http
         self._complaint = complaint
