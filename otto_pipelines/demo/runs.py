@@ -54,7 +54,7 @@ class Runs:
         self.stock("sync_stock", "all")
 
     def lanes(self, now: datetime) -> None:
-        """Run the same without checks and without the whole stock list, all in one."""
+        """Do the same in one run, by the changes of stock instead of the whole list."""
         self._changes("lanes", "otto_orders", now, stock={"task": "changes"})
 
     def orders(self, now: datetime) -> None:
