@@ -22,8 +22,8 @@ PRICED = (*KEYED, "whole_cents", "in_euro", "not_negative")
 def row_specs(asset: str, rules: Sequence[str]) -> list[dg.AssetCheckSpec]:
     """Checks of the rules that each row of the asset must satisfy before it is stored."""
     return [
-        named_check(name, asset, MONEY_RULES[name].description, MONEY_RULES[name].remedy)
-        for name in rules
+        named_check(name, asset, rule.description, rule.remedy, owner=rule.owner)
+        for name, rule in ((name, MONEY_RULES[name]) for name in rules)
     ]
 
 
@@ -33,7 +33,14 @@ def price_specs(asset: str, after: Sequence[str] = ()) -> list[dg.AssetCheckSpec
     `after` are further assets that change what is judged.
     """
     return [
-        named_check(rule.name, asset, rule.description, rule.remedy, additional_deps=list(after))
+        named_check(
+            rule.name,
+            asset,
+            rule.description,
+            rule.remedy,
+            owner=rule.owner,
+            additional_deps=list(after),
+        )
         for rule in PRICE_RULES.values()
         if rule.asset == asset
     ]

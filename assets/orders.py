@@ -35,7 +35,8 @@ WATERMARK = "otto_orders"
 
 
 _CHECKS = [
-    named_check(name, "otto_orders", rule.description, rule.remedy) for name, rule in RULES.items()
+    named_check(name, "otto_orders", rule.description, rule.remedy, owner=rule.owner)
+    for name, rule in RULES.items()
 ]
 
 

@@ -40,7 +40,7 @@ def _spec(table: Table) -> dg.AssetSpec:
 
 
 _CHECKS = {
-    kind.kind: named_check(f"no_{kind.kind}", _BREAKS, kind.meaning, kind.remedy)
+    kind.kind: named_check(f"no_{kind.kind}", _BREAKS, kind.meaning, kind.remedy, owner=kind.owner)
     for kind in BREAK_KINDS.values()
 }
 
@@ -108,6 +108,7 @@ def reconciliation_tables(
                 for found, order, item, sku, otto, wms, cents, since in breaks
                 if found == kind.kind
             ],
+            measures={"amount_at_risk_cents": sum(row[6] for row in breaks if row[0] == kind.kind)},
         )
 
 

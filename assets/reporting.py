@@ -28,14 +28,23 @@ def table(rows: Sequence[Mapping[str, Cell]]) -> dg.TableMetadataValue:
 
 
 def named_check(
-    name: str, asset: str | dg.AssetKey, meaning: str, remedy: str, **more: Any
+    name: str,
+    asset: str | dg.AssetKey,
+    meaning: str,
+    remedy: str,
+    *,
+    owner: str | None = None,
+    **more: Any,
 ) -> dg.AssetCheckSpec:
-    """One named rule; its description says what it means and what to do when it fails."""
+    """One named rule; its description says what it means and what to do when it fails.
+
+    `owner` is who is told of it; None: the owner of the asset.
+    """
     return dg.AssetCheckSpec(
         name,
         asset=asset,
         description=f"{meaning} What to do: {remedy}",
-        metadata={"meaning": meaning, "remedy": remedy},
+        metadata={"meaning": meaning, "remedy": remedy, **({"owner": owner} if owner else {})},
         **more,
     )
 

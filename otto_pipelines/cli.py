@@ -14,6 +14,7 @@ import typer
 
 from otto_pipelines import core_dumps
 from otto_pipelines.commands import (
+    alerts,
     automation,
     backups,
     breaks,
@@ -99,6 +100,7 @@ app.command("check-connection")(connections.check_connection)
 app.add_typer(automation.app, name="automation")
 app.add_typer(backups.app, name="backup")
 app.add_typer(exceptions.app, name="errors")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(returns.app, name="returns")
 app.add_typer(reductions.app, name="reductions")
 app.add_typer(receipts.app, name="receipt")

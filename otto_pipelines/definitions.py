@@ -27,9 +27,11 @@ from assets import (
     warehouse,
 )
 from otto_pipelines import core_dumps
+from resources.alerts_policy import AlertsPolicy
 from resources.bindings import all_resources
 from resources.freshness_policy import FreshnessPolicy
 from resources.operating_model import Automation, AvailabilityPolicy, load_operating_model
+from sensors.alerts import build_alert_sensors
 from sensors.fast_lane import build_fast_lane
 from sensors.follow_up import build_follow_up
 from sensors.freshness import with_freshness
@@ -82,6 +84,7 @@ def build_definitions(
     automation: Automation | None = None,
     availability: AvailabilityPolicy | None = None,
     freshness: FreshnessPolicy | None = None,
+    alerts: AlertsPolicy | None = None,
     *,
     resources: Mapping[str, object] | None = None,
 ) -> dg.Definitions:
@@ -91,6 +94,7 @@ def build_definitions(
         automation: crons and switches; default: those of the operating model's defaults.
         availability: the same of stock.
         freshness: how old sources may be.
+        alerts: how often a sign of life is given.
         resources: overrides by name, for tests and special environments.
     """
     when = automation or Automation()
@@ -108,6 +112,7 @@ def build_definitions(
             build_stock_news(when),
             *build_waiting_rows(when),
             build_follow_up(when),
+            *build_alert_sensors(when, alerts or AlertsPolicy()),
         ],
         resources={**all_resources(), **(resources or {})},
         # One process per run: starting a process per step costs seconds, and the steps are short.
@@ -126,4 +131,4 @@ def defs() -> dg.Definitions:
     if not path.exists():
         return build_definitions()
     model = load_operating_model(path)
-    return build_definitions(model.automation, model.availability, model.freshness)
+    return build_definitions(model.automation, model.availability, model.freshness, model.alerts)

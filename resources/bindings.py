@@ -11,6 +11,8 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from resources.alerts.channels import Channels
+from resources.alerts.heartbeat import Heartbeat
 from resources.clock import Clock, RemoteClock, SystemClock
 from resources.finance import FinanceDatabase
 from resources.operating_model import OperatingModel, load_operating_model
@@ -19,6 +21,7 @@ from resources.otto.client import OttoClient, OttoSettings
 from resources.settings import (
     Settings,
     finance_database_path,
+    heartbeat_url,
     operations_database_url,
     settings_from_environment,
 )
@@ -96,6 +99,11 @@ def open_clock() -> Clock:
     return RemoteClock(url) if url else SystemClock()
 
 
+def open_channels() -> Channels:
+    """Know the addresses of the channels of alerts; each message opens its own connection."""
+    return Channels(os.environ)
+
+
 @dg.resource(description="The validated operating model.")
 def model_resource(_: dg.InitResourceContext) -> OperatingModel:
     """Read the file that OPERATING_MODEL names."""
@@ -145,6 +153,18 @@ def finance_resource(_: dg.InitResourceContext) -> FinanceDatabase:
     return FinanceDatabase(finance_database_path(os.environ))
 
 
+@dg.resource(description="Channels that alerts are sent to.")
+def alert_channels_resource(_: dg.InitResourceContext) -> Channels:
+    """Know their addresses."""
+    return open_channels()
+
+
+@dg.resource(description="A dead man's switch outside.")
+def outside_resource(_: dg.InitResourceContext) -> Heartbeat:
+    """Know its address."""
+    return Heartbeat(heartbeat_url(os.environ))
+
+
 @dg.resource(description="Business time.")
 def clock_resource(_: dg.InitResourceContext) -> Clock:
     """Choose the clock."""
@@ -161,4 +181,6 @@ def all_resources() -> dict[str, dg.ResourceDefinition]:
         "operations": operations_resource,
         "finance": finance_resource,
         "clock": clock_resource,
+        "alert_channels": alert_channels_resource,
+        "outside": outside_resource,
     }

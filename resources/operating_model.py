@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator
 
+from resources.alerts_policy import AlertsPolicy
 from resources.freshness_policy import FreshnessPolicy
 from resources.model_section import Section as _Section
 from resources.money_policy import MoneyPolicy
@@ -336,6 +337,7 @@ class OperatingModel(_Section):
     wms: WmsPolicies = WmsPolicies()
     retention: Retention = Retention()
     automation: Automation = Automation()
+    alerts: AlertsPolicy = AlertsPolicy()
 
     @field_validator("sku_map")
     @classmethod

@@ -85,6 +85,16 @@ def finance_signing_key(environment: Mapping[str, str]) -> str | None:
     return environment.get("FINANCE_SIGNING_KEY") or None
 
 
+def dagster_ui_url(environment: Mapping[str, str]) -> str | None:
+    """Where people open Dagster's UI; alerts link to it. None: no links."""
+    return environment.get("DAGSTER_UI_URL") or None
+
+
+def heartbeat_url(environment: Mapping[str, str]) -> str | None:
+    """Who waits for our sign of life; None: nobody."""
+    return environment.get("HEARTBEAT_URL") or None
+
+
 def settings_from_environment(environment: Mapping[str, str]) -> Settings:
     """Build settings from environment variables.
 

@@ -7,7 +7,7 @@ backfills). What an asset does stands in `assets`.
 
 import dagster as dg
 
-from assets import exception_jobs
+from assets import alert_trial, exception_jobs
 from assets.stock import StockConfig, Task
 
 LANE_TAG = "otto_pipelines/lane"
@@ -218,6 +218,15 @@ def pull_order() -> None:
     exception_jobs.pull()
 
 
+@dg.job(
+    config={"ops": {"send_trials": {"config": {"route": ""}}}},
+    description="Send a trial message to each channel of every alert route, or of one.",
+)
+def test_alerts() -> None:
+    """Press the test button."""
+    alert_trial.send_trials()
+
+
 JOBS = (
     sync_orders,
     submit_orders,
@@ -243,4 +252,5 @@ JOBS = (
     reopen_exceptions,
     pull_order,
     housekeeping,
+    test_alerts,
 )

@@ -89,7 +89,8 @@ def test_environment_variables_are_those_that_the_code_reads() -> None:
         read |= set(pattern.findall(path.read_text(encoding="utf-8")))
     assert "OPERATIONS_DATABASE_URL" in read
     assert first_column(section_of("docs/operations.md", "## Environment")) == read | {
-        "DAGSTER_HOME"
+        "ALERT_URL_<CHANNEL>",
+        "DAGSTER_HOME",
     }
 
 

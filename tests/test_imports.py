@@ -13,11 +13,13 @@ LONGEST_MODULE = 400
 
 # Rules and clients are used and tested without Dagster.
 WITHOUT_DAGSTER = (
+    "assets.alerting",
     "assets.contracts",
     "assets.exceptions",
     "assets.outbound",
     "assets.reconciliation",
     "assets.rules",
+    "resources.alerts",
     "resources.clock",
     "resources.finance",
     "resources.operating_model",

@@ -9,7 +9,7 @@ what stands there with what is rendered, so that the documents do not drift; aft
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import typer
 from pydantic import BaseModel
@@ -177,7 +177,8 @@ def _settings(model: type[BaseModel], path: str) -> Iterator[list[str]]:
     for name, field in model.model_fields.items():
         section = _section(field.annotation)
         if section is not None:
-            inner = f"{path}{name}." if section is field.annotation else f"{path}{name}.<code>."
+            several = "[n]" if get_origin(field.annotation) is tuple else ".<code>"
+            inner = f"{path}{name}{'' if section is field.annotation else several}."
             yield from _settings(section, inner)
             continue
         required = field.default is PydanticUndefined and field.default_factory is None

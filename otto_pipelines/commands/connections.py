@@ -7,6 +7,7 @@ from functools import partial
 
 import typer
 
+from assets.rules.alerting import channels_named
 from otto_pipelines.commands.opening import (
     EXPECTED,
     console,
@@ -17,7 +18,8 @@ from otto_pipelines.commands.opening import (
     operations,
     settings,
 )
-from resources.bindings import open_otto, open_wms
+from resources.alerts.channels import ChannelError, variable_of
+from resources.bindings import open_channels, open_otto, open_wms
 from resources.finance import FinanceDatabase
 from resources.otto.client import OttoClient
 from resources.otto.orders import OrdersQuery
@@ -38,7 +40,7 @@ _READINGS: dict[str, Callable[[OttoClient], Iterator[object]]] = {
 
 
 def check_connection() -> None:
-    """Check settings, operating model, databases, Dagster, OTTO (token, each scope) and the WMS."""
+    """Check settings, operating model, databases, Dagster, OTTO, the WMS, alert channels."""
     with explained():
         settings()
     checks: dict[str, Callable[[], str]] = {
@@ -49,6 +51,7 @@ def check_connection() -> None:
         "OTTO token": _token,
         **{f"OTTO {scope}": partial(_otto, reading) for scope, reading in _READINGS.items()},
         "WMS": _wms,
+        "alert channels": _alert_channels,
     }
     failed = False
     for name, check in checks.items():
@@ -119,3 +122,15 @@ def _wms() -> str:
     if not health.ok:
         raise WmsRetryable(f"{settings().wms_base_url}: {health.detail}")
     return f"{settings().wms_base_url}, {health.detail}"
+
+
+def _alert_channels() -> str:
+    """Whether each channel has an address; nothing is sent."""
+    policy, channels = model().alerts, open_channels()
+    named = sorted(channels_named(policy))
+    missing = [variable_of(name) for name in named if not channels.known(name)]
+    if missing:
+        raise ChannelError(f"set {', '.join(missing)} to the addresses of these channels")
+    if not named:
+        return "none, alerts are only listed; write `alerts` in the operating model"
+    return f"{', '.join(named)} have addresses; try them: otto-pipelines alerts test"

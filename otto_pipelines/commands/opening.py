@@ -11,15 +11,18 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from assets.alerting.trial import UnknownRoute
 from assets.closing.periods import ClosingError
 from assets.exceptions.desk import ExceptionRefusal
 from assets.reconciliation.decisions import DecisionError
 from assets.reduction_desk import ReductionRefused
 from assets.return_desk import DecisionRefused
 from otto_pipelines.demo.workplace import DemoError
+from resources.alerts.channels import ChannelError
 from resources.backup.manifest import BackupError
 from resources.finance import FinanceDatabaseError
 from resources.operating_model import OperatingModel, OperatingModelError, load_operating_model
+from resources.operations.alerts import AlertRefusal
 from resources.operations.database import OperationsDatabase, OperationsDatabaseError
 from resources.operations.outbox_desk import OutboxRefusal
 from resources.otto.errors import OttoError
@@ -44,7 +47,9 @@ ByOption = Annotated[
 ]
 
 EXPECTED = (
+    AlertRefusal,
     BackupError,
+    ChannelError,
     ClosingError,
     DecisionError,
     DecisionRefused,
@@ -57,6 +62,7 @@ EXPECTED = (
     OutboxRefusal,
     ReductionRefused,
     SettingsError,
+    UnknownRoute,
     WmsError,
 )
 

@@ -4,13 +4,14 @@ Belongs here: tables of orders, warehouse, stock and everything outbound, with t
 meanings. Unique keys are what makes every command idempotent, so they live here too. Alembic
 migrations in `migrations/` create exactly these tables (a test compares both).
 
-Does not belong here: tables of receipts, returns and prices (`money_schema`), queries (the modules
-beside this one) and finance tables (`resources.finance`).
+Does not belong here: tables of receipts, returns and prices (`money_schema`) and of alerts
+(`alerts_schema`), queries (the modules beside this one) and finance tables (`resources.finance`).
 """
 
 import sqlalchemy as sa
 
-import resources.operations.money_schema  # noqa: F401 - its tables are part of the schema
+import resources.operations.alerts_schema
+import resources.operations.money_schema  # noqa: F401 - their tables are part of the schema
 from resources.operations.columns import UtcDateTime, metadata
 from resources.operations.columns import column as _col
 

@@ -117,6 +117,17 @@ class SyncLog:
             conn.execute(finished)
 
 
+def last_success(conn: Connection, flow: str) -> datetime | None:
+    """When the latest good run of a flow began; None: there was none."""
+    query = (
+        sa.select(sync_runs.c.started_at)
+        .where(sync_runs.c.flow == flow, sync_runs.c.result == "success")
+        .order_by(sync_runs.c.id.desc())
+        .limit(1)
+    )
+    return conn.scalar(query)
+
+
 def last(conn: Connection, flow: str, n: int) -> list[SyncRun]:
     """The latest `n` runs of a flow, newest first."""
     query = (

@@ -62,6 +62,7 @@ def test_check_connection_reads_of_each_scope_and_names_one_that_is_missing(
         assert f"✓ OTTO {scope}:" in said
     assert "✓ OTTO token: renewed by itself" in said
     assert "✓ finance file:" in said
+    assert "✓ alert channels: none" in said
     assert f"✓ Dagster instance: {tmp_path}" in said
     asked = {request.path for request in shop.sandbox.otto_wire.requests}
     assert {"/v4/orders", "/v1/shipments", "/v1/availability/quantities"} <= asked
