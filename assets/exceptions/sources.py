@@ -66,6 +66,14 @@ class Look:
         """A time of grace of the reconciliation."""
         return timedelta(minutes=getattr(self.model.reconciliation, name))
 
+    def graces_of_carriers(self) -> dict[str | None, timedelta]:
+        """The time of grace of a confirmation by OTTO's carrier; None: of all others."""
+        graces: dict[str | None, timedelta] = {None: self.grace("confirmation")}
+        for carrier, own in self.model.reconciliation.grace_by_carrier.items():
+            if own.confirmation is not None:
+                graces[carrier] = timedelta(minutes=own.confirmation)
+        return graces
+
 
 def messages(look: Look) -> Iterator[Finding]:
     """Outbox rows that are stuck, uncertain or late, and what was never put into the outbox."""
@@ -86,9 +94,10 @@ def messages(look: Look) -> Iterator[Finding]:
 
 
 def _late(look: Look, seen: set[int]) -> Iterator[Finding]:
-    before = look.now - look.grace("confirmation")
-    for row in exception_rows.late_confirmations(look.conn, before):
-        if row["id"] not in seen:
+    graces = look.graces_of_carriers()
+    for row in exception_rows.late_confirmations(look.conn, look.now - min(graces.values())):
+        grace = graces.get(row["carrier"], graces[None])
+        if row["id"] not in seen and row["shipped_at"] < look.now - grace:
             cause = f"the parcel left at {row['shipped_at']:%Y-%m-%d %H:%M} UTC; the confirmation "
             cause += f"is {row['state'] or 'not written'} after {row['attempts'] or 0} attempt(s)"
             yield Finding(

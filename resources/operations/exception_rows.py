@@ -140,6 +140,7 @@ def late_confirmations(conn: Connection, before: datetime) -> list[dict[str, Any
         sa.select(
             parcels.c.parcel_id,
             parcels.c.order_ref,
+            parcels.c.carrier,
             parcels.c.shipped_at,
             _ROW.id,
             _ROW.state,

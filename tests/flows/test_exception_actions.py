@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from otto_pipelines.cli import app
+from otto_pipelines.definitions import build_definitions
 from otto_pipelines.sandbox.stories import Story
 from tests.assets.exceptions import books
 
@@ -115,6 +116,21 @@ def test_checks_are_green_again_once_a_parcel_sent_elsewhere_is_let_be(
     assert launched(shop, "ignore_exceptions", "ignore", **decision).success
     after = shop.run("check_shipments")
     assert failing_rows(after, "items_processable") == []
+
+
+def test_the_launchpad_shows_all_that_can_be_filled_in() -> None:
+    definitions = build_definitions()
+    shown = {
+        name: definitions.resolve_job_def(name).run_config
+        for name in ("retry_exceptions", "ignore_exceptions", "reopen_exceptions", "pull_order")
+    }
+    decision = {"ids": [], "reason": "", "person": ""}
+    assert shown == {
+        "retry_exceptions": {"ops": {"retry": {"config": {"ids": [], "kinds": []}}}},
+        "ignore_exceptions": {"ops": {"ignore": {"config": decision}}},
+        "reopen_exceptions": {"ops": {"reopen": {"config": decision}}},
+        "pull_order": {"ops": {"pull": {"config": {"sales_order_ids": []}}}},
+    }
 
 
 def test_an_order_is_pulled_anew_whatever_the_watermark_says(shop: Any) -> None:

@@ -113,5 +113,8 @@ def held(db: OperationsDatabase, source: str, key: str, shown: str = "bad", **va
         quarantine.put(conn, [row], NOW - HOUR)
 
 
-def listed(db: OperationsDatabase, **options: Any) -> list[OpenException]:
-    return open_exceptions(db, model(), NOW, **options)
+def listed(
+    db: OperationsDatabase, sections: dict[str, Any] | None = None, **options: Any
+) -> list[OpenException]:
+    """The list, by the example's operating model with these sections."""
+    return open_exceptions(db, model(**(sections or {})), NOW, **options)

@@ -139,6 +139,16 @@ def test_a_confirmation_is_late_when_its_time_of_grace_is_over(
     assert row.cause.endswith("last error: HTTP 503")
 
 
+def test_a_carrier_may_have_a_time_of_grace_of_its_own(operations_db: OperationsDatabase) -> None:
+    for name, carrier, hours in (("slow", "HES", 3), ("fast", "GLS", 1), ("other", "DHL", 1)):
+        since = NOW - hours * HOUR
+        parcel(operations_db, name, name, "i1", carrier=carrier, shipped_at=since)
+        message(operations_db, "otto_shipment", name, name, "retrying")
+    graces = {"HES": {"confirmation": 1440}, "GLS": {"confirmation": 30}}
+    found = listed(operations_db, {"reconciliation": {"grace_by_carrier": graces}})
+    assert [row.key for row in found] == ["fast"]
+
+
 def test_a_parcel_that_nobody_judged_is_late_too(operations_db: OperationsDatabase) -> None:
     parcel(operations_db, "p", "o", "i1", state="received")
     row = only(operations_db, kind="otto_shipment", state="late", at_risk_cents=None)
