@@ -25,6 +25,7 @@ from assets.money_rows import (
     return_shipment_rows,
 )
 from assets.receipt_rows import receipt_rows
+from resources.keys import LONGEST
 from resources.operations import quarantine
 from resources.operations.bulk import Row
 from resources.operations.database import OperationsDatabase
@@ -205,7 +206,7 @@ def _import(
         passed: list[str] = []
         parked: list[Row] = []
         for row in page.rows:
-            judge, key = Judge(), of.key(row)
+            judge, key = Judge(), _business_key(of.key(row))
             value = of.read(row, judge, page.evidence_ref)
             if judge.flaws:
                 # A value may be read more than once: the first flaw of each rule counts.
@@ -245,6 +246,11 @@ def _parked(source: str, key: str, flaw: Flaw, evidence_ref: str | None) -> Row:
         "remedy": rule.remedy,
         "evidence_ref": evidence_ref,
     }
+
+
+def _business_key(key: str) -> str:
+    """The row's key; a text of any length is none, and its rule says so."""
+    return key if len(key) <= 3 * LONGEST else _unknown(key)
 
 
 def _unknown(reason: str) -> str:

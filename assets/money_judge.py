@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from assets.order_values import cents_of, moment_of
+from resources.keys import is_key
 from resources.otto.wire import Amount
 
 _LONGEST_SHOWN = 40
@@ -41,9 +42,9 @@ class Judge:
         self.flaws.append(Flaw(rule, name, text[:_LONGEST_SHOWN]))
 
     def key(self, text: str, name: str) -> str:
-        """A key, which must not be empty."""
-        if not text.strip():
-            self.flaw("key_present", name, repr(text))
+        """A key, which must not be empty, nor longer than a database can look it up."""
+        if not is_key(text):
+            self.flaw("key_present", name, repr(text[:_LONGEST_SHOWN]))
         return text
 
     def cents(self, amount: Amount, name: str) -> int:

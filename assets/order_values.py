@@ -16,15 +16,20 @@ from resources.otto.wire import Address, Amount, parse_time
 
 # A chunk's distinct dates and amounts; OTTO repeats them between columns.
 _CACHED = 32_768
+_LONGEST_DATE = 60
 _ENCODER = msgspec.json.Encoder()
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 _PARTS = ("lastName", "street", "zipCode", "city", "countryCode")
 
 
-@lru_cache(maxsize=_CACHED)
 def moment_of(text: str) -> datetime | None:
     """Aware UTC of one of OTTO's dates; null if unreadable or outside 2000 to 2100."""
+    return _moment(text) if len(text) <= _LONGEST_DATE else None
+
+
+@lru_cache(maxsize=_CACHED)
+def _moment(text: str) -> datetime | None:
     try:
         moment = parse_time(text)
     except ValueError:
@@ -32,13 +37,18 @@ def moment_of(text: str) -> datetime | None:
     return moment if _EARLIEST <= moment < _LATEST else None
 
 
-@lru_cache(maxsize=_CACHED)
 def cents_of(amount: Decimal) -> int | None:
     """Whole cents; null for an amount that is none."""
     try:
-        return to_cents(amount)
-    except InexactAmountError:
+        return _cents(amount)
+    except (InexactAmountError, TypeError):
+        # A signalling NaN, which OTTO could write as text, cannot even be looked up.
         return None
+
+
+@lru_cache(maxsize=_CACHED)
+def _cents(amount: Decimal) -> int:
+    return to_cents(amount)
 
 
 def sum_of(amounts: Sequence[Amount]) -> int | None:
@@ -67,11 +77,15 @@ def inexact_amount_of(amounts: Sequence[Amount]) -> str:
     return ""
 
 
-@lru_cache(maxsize=1_024)
 def rate_text(rate: Decimal) -> str:
     """A percentage as the operating model writes it: 19.00 is "19"."""
     plausible = rate.is_finite() and -6 <= rate.adjusted() <= 6
-    return format(rate.normalize(), "f") if plausible else str(rate)
+    return _plain_rate(rate) if plausible else str(rate)
+
+
+@lru_cache(maxsize=1_024)
+def _plain_rate(rate: Decimal) -> str:
+    return format(rate.normalize(), "f")
 
 
 def missing_part(address: Address | None) -> str:

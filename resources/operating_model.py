@@ -18,6 +18,7 @@ from resources.model_section import Section as _Section
 from resources.money_policy import MoneyPolicy
 from resources.returns_policy import ReturnsPolicy
 from resources.wms.policies import WmsPolicies
+from resources.yaml_text import read_yaml
 
 Minutes = Annotated[int, Field(ge=0)]
 Units = Annotated[int, Field(ge=0, le=999_999_999)]
@@ -353,10 +354,6 @@ class OperatingModel(_Section):
         return value
 
 
-# Each run reads the file some times; the loader in C is as safe and ten times as fast.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
 class OperatingModelError(Exception):
     """The file cannot be used; the message lists each wrong entry by its path.
 
@@ -372,14 +369,17 @@ def load_operating_model(path: Path) -> OperatingModel:
         OperatingModelError: the file is missing, is no YAML, or breaks a rule.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506
+        content = read_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise OperatingModelError(
             f"operating model {path} not found: set OPERATING_MODEL to your file, "
             "or copy operating_model.example.yaml"
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise OperatingModelError(f"operating model {path} is no valid YAML: {error}") from error
+        raise OperatingModelError(
+            f"operating model {path} is no valid YAML: {error}; correct it, or compare it with "
+            "operating_model.example.yaml"
+        ) from error
     try:
         return OperatingModel.model_validate(content if content is not None else {})
     except ValidationError as error:

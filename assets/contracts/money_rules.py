@@ -27,7 +27,7 @@ _ALL = (
     ),
     MoneyRule(
         "key_present",
-        "The row names the receipt, unit or SKU that it is about.",
+        "The row names the receipt, unit or SKU that it is about, in up to 200 plain signs.",
         "engineering",
         "Open a ticket at OTTO; without its key a row can be compared with nothing.",
     ),

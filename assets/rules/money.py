@@ -26,7 +26,8 @@ def to_cents(amount: Decimal) -> int:
     Raises:
         InexactAmountError: NaN, infinite, beyond 10^12, or finer than one cent.
     """
-    if not amount.is_finite() or abs(amount) > LARGEST_AMOUNT:
+    # Not abs(): it rounds, and a huge exponent is more than its context takes.
+    if not amount.is_finite() or amount.copy_abs() > LARGEST_AMOUNT:
         raise InexactAmountError(f"amount {_short(amount)} is not a number up to 10^12")
     try:
         cents = _EXACT.multiply(amount, _HUNDRED)

@@ -5,6 +5,7 @@ not belong here (`assets.rules.availability`), nor in which order SKUs are sent
 (`resources.operations.availability`).
 """
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -27,6 +28,8 @@ _PATH = "/v1/availability/quantities"
 _JSON = (("Content-Type", "application/json"),)
 # Statuses that speak of what is in the request, so that a part of it may still be good.
 _ABOUT_CONTENT = frozenset({400, 413, 422})
+# No more digits than any quantity has.
+_WHOLE = re.compile(r"[0-9]{1,12}")
 _SKU_IN_DETAIL = " for SKU: "
 
 Wanted = tuple[str, int]
@@ -276,6 +279,6 @@ def _shown(row: _Result) -> ShownQuantity:
 
 def _whole(value: object) -> int | None:
     """Read a count that OTTO writes as a number or as text."""
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal():
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None

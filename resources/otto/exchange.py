@@ -15,8 +15,9 @@ from email.utils import parsedate_to_datetime
 from typing import Generic, TypeVar
 
 import httpx
-import msgspec
 
+from resources.answer_body import BodyError, read_body
+from resources.json_parts import UNREADABLE
 from resources.operating_model import Http
 from resources.otto.errors import OttoTransient, OttoUnknownOutcome
 from resources.otto.limiter import RateLimiter
@@ -107,8 +108,8 @@ class Exchange:
     def send(self, call: Call, read: Callable[[bytes], T], limiter: RateLimiter) -> Answer[T]:
         """Send `call` until there is a definite answer.
 
-        `read` turns the body of a success into a value; its `msgspec.DecodeError` or
-        `UnicodeDecodeError` means that the body was cut.
+        `read` turns the body of a success into a value; what `UNREADABLE` names means that the
+        body was cut.
 
         Raises:
             OttoTransient: no definite answer within the allowed attempts.
@@ -160,7 +161,7 @@ class Exchange:
             return Answer(status, body, None)
         try:
             return Answer(status, body, read(body))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise _Fault(
                 "truncated", f"HTTP {status} with a body that is cut or no JSON"
             ) from error
@@ -187,12 +188,15 @@ class Exchange:
     def _body(self, answer: httpx.Response) -> bytes:
         """Read the body; one that breaks off leaves a success without proof, a refusal as it is."""
         try:
-            return answer.read()
+            return read_body(answer)
         except httpx.TimeoutException as error:
             fault = _Fault("timeout", f"no complete answer in {self._http.timeout_seconds:g} s")
-            cause: httpx.HTTPError = error
+            cause: Exception = error
         except (httpx.TransportError, httpx.DecodingError) as error:
             fault = _Fault("truncated", f"HTTP {answer.status_code} with a body that is cut")
+            cause = error
+        except BodyError as error:
+            fault = _Fault("unusable_body", f"HTTP {answer.status_code} with {error}")
             cause = error
         if answer.is_success:
             raise fault from cause

@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from resources.json_parts import UNREADABLE, elements, reason_of, text_member
+from resources.keys import is_key
 from resources.otto.wire import FulfilmentStatus, PartnerOrder, format_time
 
 LARGEST_PAGE = 256
@@ -79,37 +81,26 @@ class OrdersPage:
     evidence_ref: str
 
 
-class _Key(msgspec.Struct, rename="camel"):
-    sales_order_id: str
-
-
 _TOGETHER = msgspec.json.Decoder(list[PartnerOrder])
-_APART = msgspec.json.Decoder(list[msgspec.Raw])
 _ONE = msgspec.json.Decoder(PartnerOrder, strict=False)
-_KEY = msgspec.json.Decoder(_Key)
 
 
 def orders_page(number: int, resources: msgspec.Raw, evidence_ref: str) -> OrdersPage:
     """Read a page's array of orders; an order that cannot be read costs only itself."""
     try:
         return OrdersPage(number, _TOGETHER.decode(resources), [], evidence_ref)
-    except (msgspec.ValidationError, UnicodeDecodeError):
+    except UNREADABLE:
         orders: list[PartnerOrder] = []
         unreadable: list[UnreadableOrder] = []
-        for position, raw in enumerate(_APART.decode(resources), start=1):
+        for position, raw in enumerate(elements(resources), start=1):
             try:
                 orders.append(_ONE.decode(raw))
-            except msgspec.ValidationError as error:
-                reason = f"order {position} of the page: {error}"
+            except UNREADABLE as error:
+                reason = f"order {position} of the page: {reason_of(error)}"
                 unreadable.append(UnreadableOrder(_key_of(raw), reason, evidence_ref))
-            except UnicodeDecodeError:
-                reason = f"order {position} of the page: it is not UTF-8"
-                unreadable.append(UnreadableOrder(None, reason, evidence_ref))
         return OrdersPage(number, orders, unreadable, evidence_ref)
 
 
 def _key_of(raw: msgspec.Raw) -> str | None:
-    try:
-        return _KEY.decode(raw).sales_order_id
-    except msgspec.ValidationError:
-        return None
+    key = text_member(raw, "salesOrderId")
+    return key if is_key(key) else None

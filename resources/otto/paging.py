@@ -14,12 +14,15 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from resources.json_parts import check_size, members
 from resources.otto.errors import OttoPermanent, OttoTransient
 
 T = TypeVar("T")
 
 # A link that points back is asked for this often before the chain counts as broken.
 _TRIES = 3
+# A cursor travels in an address, which no server takes at any length.
+_LONGEST_CURSOR = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +34,23 @@ class RawPage:
     next_cursor: str | None
 
 
-class _Envelope(msgspec.Struct):
-    resources: msgspec.Raw
-    links: object = None
-
-
-_ENVELOPE = msgspec.json.Decoder(_Envelope)
-
-
-def read_page(body: bytes, cursor_name: str) -> RawPage:
+def read_page(body: bytes, cursor_name: str, array_name: str = "resources") -> RawPage:
     """Split a page; `cursor_name` is the query parameter of the next link that holds the cursor.
 
+    Rows that are no JSON stay as they are: whoever reads the rows finds them.
+
     Raises:
-        msgspec.DecodeError: the body is cut, or is no object with an array of resources.
+        msgspec.DecodeError: the body is cut, or is no object with an array of rows.
         OttoPermanent: there are links of an unknown form, so the end of the chain is uncertain.
     """
-    envelope = _ENVELOPE.decode(body)
-    if memoryview(envelope.resources)[0] != ord("["):
-        raise msgspec.ValidationError("Expected `array` - at `$.resources`")
-    return RawPage(body, envelope.resources, next_cursor(envelope.links, cursor_name))
+    content = members(body)
+    array = content.get(array_name)
+    if array is None or memoryview(array)[0] != ord("["):
+        raise msgspec.ValidationError(f"Expected `array` - at `$.{array_name}`")
+    check_size(array)
+    links = content.get("links")
+    known = None if links is None else msgspec.json.decode(links)
+    return RawPage(body, array, next_cursor(known, cursor_name))
 
 
 def next_cursor(links: object, cursor_name: str) -> str | None:
@@ -148,9 +149,13 @@ def _named(name: object, link: object) -> dict[str, object]:
 
 
 def _cursor_in(href: str, name: str) -> str:
-    for pair in urlsplit(href).query.split("&"):
+    try:
+        query = urlsplit(href).query
+    except ValueError:
+        raise _unknown_links() from None
+    for pair in query.split("&"):
         key, _, value = pair.partition("=")
-        if key.lower() == name and value:
+        if key.lower() == name and 0 < len(value) <= _LONGEST_CURSOR:
             # Not parse_qs: a cursor is base64, and a plus sign in it stands for itself.
             return unquote(value)
     raise _unknown_links()

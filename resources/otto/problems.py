@@ -30,7 +30,8 @@ def problems_of(status: int, body: bytes) -> tuple[ApiProblem, ...]:
         return (ApiProblem(status, kind),)
     errors = content.get("errors", content.get("validationErrors"))
     parts = errors if isinstance(errors, list) else [errors]
-    listed = [_problem(status, part, content) for part in parts if isinstance(part, dict)]
+    found = [part for part in parts if isinstance(part, dict)]
+    listed = [_problem(status, part, content) for part in found]
     return tuple(listed) or (_problem(status, content, content),)
 
 

@@ -10,8 +10,10 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from resources.json_parts import UNREADABLE, elements, reason_of, text_member
+from resources.keys import is_key
 from resources.otto.exchange import Call
-from resources.otto.paging import RawPage, next_cursor
+from resources.otto.paging import RawPage, read_page
 from resources.otto.transport import Transport
 
 T = TypeVar("T")
@@ -83,34 +85,22 @@ class Listing(Generic[T]):
 
     def read(self, body: bytes) -> RawPage:
         """Split a page into its array and its next cursor."""
-        content = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-        array = content.get(self.array)
-        if array is None or memoryview(array)[0] != ord("["):
-            raise msgspec.ValidationError(f"Expected `array` - at `$.{self.array}`")
-        links = content.get("links")
-        known = None if links is None else msgspec.json.decode(links)
-        return RawPage(body, array, next_cursor(known, self.cursor))
+        return read_page(body, self.cursor, self.array)
 
     def rows(self, array: msgspec.Raw) -> tuple[list[T], list[UnreadableRow]]:
         """Read a page's array row by row."""
         decoder = msgspec.json.Decoder(self.row, strict=False)
         rows: list[T] = []
         unreadable: list[UnreadableRow] = []
-        for position, raw in enumerate(msgspec.json.decode(array, type=list[msgspec.Raw]), start=1):
+        for position, raw in enumerate(elements(array), start=1):
             try:
                 rows.append(decoder.decode(raw))
-            except msgspec.ValidationError as error:
-                reason = f"row {position} of the page: {error}"
+            except UNREADABLE as error:
+                reason = f"row {position} of the page: {reason_of(error)}"
                 unreadable.append(UnreadableRow(_key_of(raw, self.keys), reason))
-            except UnicodeDecodeError:
-                unreadable.append(UnreadableRow(None, f"row {position} of the page: no UTF-8"))
         return rows, unreadable
 
 
 def _key_of(raw: msgspec.Raw, names: Sequence[str]) -> str | None:
-    try:
-        content = msgspec.json.decode(raw, type=dict[str, object])
-    except (msgspec.ValidationError, UnicodeDecodeError):
-        return None
-    parts = [content.get(name) for name in names]
-    return "/".join(map(str, parts)) if all(isinstance(part, str) for part in parts) else None
+    parts = [text_member(raw, name) for name in names]
+    return "/".join(map(str, parts)) if all(map(is_key, parts)) else None

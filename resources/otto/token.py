@@ -7,6 +7,7 @@ token of limited life and never the client secret; like its folder only this use
 import base64
 import hashlib
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ from resources.otto.problems import problems_of
 ClientAuth = Literal["form", "basic"]
 _MARGIN_S = 60.0
 _LOCK_WAIT_S = 120.0
+# In digits: some years.
+_LONGEST_LIFE = 9
 _CREDENTIALS = "OTTO_CLIENT_ID and OTTO_CLIENT_SECRET (OTTO Partner Connect, API access)"
 
 
@@ -190,6 +193,10 @@ class TokenSource:
 
 def _read(body: bytes) -> _Issued:
     issued = msgspec.json.decode(body, type=_Issued)
-    if not str(issued.expires_in).isdecimal() or not issued.access_token.isascii():
-        raise msgspec.ValidationError("expires_in is no number or the token is not ASCII")
+    life = str(issued.expires_in)
+    if not (life.isascii() and life.isdecimal() and len(life) <= _LONGEST_LIFE):
+        raise msgspec.ValidationError("expires_in is no number of seconds")
+    # It travels in a header, which takes no line break and no letter beyond ASCII.
+    if not re.fullmatch(r"[\x21-\x7e]{1,16384}", issued.access_token):
+        raise msgspec.ValidationError("access_token is no token")
     return issued

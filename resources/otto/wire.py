@@ -12,6 +12,8 @@ from enum import StrEnum
 
 import msgspec
 
+from resources.keys import Key, Name
+
 
 class FulfilmentStatus(StrEnum):
     """States of a position item; ANNOUNCED reserves stock, only PROCESSABLE may be shipped."""
@@ -112,7 +114,7 @@ class Dimension(_Received, frozen=True, kw_only=True):
 class Product(_Received, frozen=True, kw_only=True):
     """The variation that was sold."""
 
-    sku: str
+    sku: Name
     product_title: str
     article_number: str
     vat_rate: Decimal
@@ -133,7 +135,7 @@ class TrackingInfo(_Received, frozen=True, kw_only=True):
 class PositionItem(_Received, frozen=True, kw_only=True):
     """One physical unit; `fulfillment_status` stays text, since OTTO may add states."""
 
-    position_item_id: str
+    position_item_id: Key
     fulfillment_status: str
     item_value_gross_price: Amount
     product: Product
@@ -187,8 +189,8 @@ class InitialDiscount(_Received, frozen=True, kw_only=True):
 class PartnerOrder(_Received, frozen=True, kw_only=True):
     """One partner's part of a sales order. There are no addresses while it is ANNOUNCED."""
 
-    sales_order_id: str
-    order_number: str
+    sales_order_id: Key
+    order_number: Name
     order_date: str
     order_lifecycle_information: OrderLifecycleInformation
     position_items: list[PositionItem]

@@ -13,7 +13,9 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from resources.json_parts import UNREADABLE, elements, members, reason_of, text_member
 from resources.operating_model import Http
+from resources.wms.bounds import Cursor
 from resources.wms.capabilities import Capabilities, Feature
 from resources.wms.errors import WmsAuthError, WmsContractError, WmsRetryable
 from resources.wms.port import (
@@ -41,29 +43,13 @@ class _Results(msgspec.Struct, frozen=True):
     results: list[SubmitResult]
 
 
-class _Orders(msgspec.Struct, frozen=True):
-    orders: list[msgspec.Raw]
-
-
-class _OrderKey(msgspec.Struct, frozen=True):
-    order_ref: str
-
-
-class _EventsPage(msgspec.Struct, frozen=True):
-    events: list[msgspec.Raw]
-    next_cursor: str
-    has_more: bool
-
-
-class _ReturnsPage(msgspec.Struct, frozen=True):
-    receipts: list[msgspec.Raw]
-    next_cursor: str
+class _Feed(msgspec.Struct, frozen=True):
+    next_cursor: Cursor
     has_more: bool
 
 
 class _Levels(msgspec.Struct, frozen=True):
-    levels: list[msgspec.Raw]
-    next_page: str | None
+    next_page: Cursor | None
     snapshot_at: Annotated[datetime, msgspec.Meta(tz=True)]
     complete: bool
 
@@ -129,7 +115,7 @@ class HttpWms:
         for start in range(0, len(order_refs), _BATCH):
             params = httpx.QueryParams({"ref": order_refs[start : start + _BATCH]})
             answer = self._transport.call("GET", "/v1/orders", params=params, repeatable=True)
-            found.extend(_snapshot(raw) for raw in _decoded(answer, _Orders).orders)
+            found.extend(_snapshot(raw) for raw in _paged(answer, "orders", dict[str, Any])[1])
         return found
 
     def poll_fulfilment(self, cursor: str | None, limit: int = 200) -> FulfilmentPage:
@@ -138,9 +124,9 @@ class HttpWms:
         answer = self._transport.call(
             "GET", "/v1/fulfilment-events", params=params, repeatable=True
         )
-        page = _decoded(answer, _EventsPage)
-        where = f"fulfilment event {{}} after cursor {cursor or 'start'}"
-        events, unreadable = _each(page.events, FulfilmentEvent, where)
+        page, records = _paged(answer, "events", _Feed)
+        where = f"after cursor {cursor or 'start'}"
+        events, unreadable = _each(records, FulfilmentEvent, "fulfilment event", where)
         return FulfilmentPage(
             events=events,
             next_cursor=page.next_cursor,
@@ -161,9 +147,9 @@ class HttpWms:
         wanted: dict[str, str | list[str]] = {} if skus is None else {"sku": skus}
         params = httpx.QueryParams(wanted | ({} if page is None else {"page": page}))
         answer = self._transport.call("GET", "/v1/stock", params=params, repeatable=True)
-        found = _decoded(answer, _Levels)
-        where = f"stock level {{}} of page {page or 'first'}"
-        levels, unreadable = _each(found.levels, StockLevel, where)
+        found, records = _paged(answer, "levels", _Levels)
+        where = f"of page {page or 'first'}"
+        levels, unreadable = _each(records, StockLevel, "stock level", where)
         return StockPage(
             levels=levels,
             next_page=found.next_page,
@@ -182,9 +168,9 @@ class HttpWms:
         """One page of return receipts; one that breaks the contract costs only itself."""
         params = httpx.QueryParams({"limit": limit} | ({"cursor": cursor} if cursor else {}))
         answer = self._transport.call("GET", "/v1/returns", params=params, repeatable=True)
-        page = _decoded(answer, _ReturnsPage)
-        where = f"return receipt {{}} after cursor {cursor or 'start'}"
-        receipts, unreadable = _each(page.receipts, ReturnReceipt, where)
+        page, records = _paged(answer, "receipts", _Feed)
+        where = f"after cursor {cursor or 'start'}"
+        receipts, unreadable = _each(records, ReturnReceipt, "return receipt", where)
         return ReturnPage(
             receipts=receipts,
             next_cursor=page.next_cursor,
@@ -197,21 +183,21 @@ def _complaint(answer: httpx.Response) -> str:
     try:
         error = msgspec.json.decode(answer.content)["error"]
         return f"{error['code']}: {error['message']}"
-    except (msgspec.MsgspecError, KeyError, TypeError, UnicodeDecodeError):
+    except (KeyError, TypeError, *UNREADABLE):
         return "unreadable: the answer has no error object"
 
 
 def _each(
-    records: list[msgspec.Raw], kind: type[T], where: str
+    records: list[msgspec.Raw], kind: type[T], what: str, where: str
 ) -> tuple[tuple[T, ...], tuple[str, ...]]:
-    """Read records one by one; `where` names a record that cannot be read by its number."""
+    """Read records one by one; one that cannot be read is named by what, number and where."""
     found: list[T] = []
     unreadable: list[str] = []
     for number, raw in enumerate(records, start=1):
         try:
             found.append(msgspec.json.decode(raw, type=kind))
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            unreadable.append(f"{where.format(number)}: {error}")
+        except UNREADABLE as error:
+            unreadable.append(f"{what} {number} {where}: {reason_of(error)}")
     return tuple(found), tuple(unreadable)
 
 
@@ -219,14 +205,12 @@ def _snapshot(raw: msgspec.Raw) -> OrderSnapshot:
     """Read one order; one that breaks the contract is there all the same, with unknown lines."""
     try:
         return msgspec.json.decode(raw, type=OrderSnapshot)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        try:
-            key = msgspec.json.decode(raw, type=_OrderKey)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise WmsContractError(f"WMS GET /v1/orders: an order without key: {error}") from error
-        return OrderSnapshot(
-            order_ref=key.order_ref, wms_order_id="", status="unreadable", lines=()
-        )
+    except UNREADABLE as error:
+        key = text_member(raw, "order_ref")
+        if key is None:
+            reason = reason_of(error)
+            raise WmsContractError(f"WMS GET /v1/orders: an order without key: {reason}") from error
+        return OrderSnapshot(order_ref=key, wms_order_id="", status="unreadable", lines=())
 
 
 def _object(answer: httpx.Response) -> dict[str, Any]:
@@ -236,8 +220,25 @@ def _object(answer: httpx.Response) -> dict[str, Any]:
 def _decoded(answer: httpx.Response, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(answer.content, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise WmsContractError(
-            f"WMS {answer.request.method} {answer.request.url.path}: "
-            f"the answer does not follow the contract: {error}"
-        ) from error
+    except UNREADABLE as error:
+        raise _breach(answer, reason_of(error)) from error
+
+
+def _paged(answer: httpx.Response, array: str, kind: type[T]) -> tuple[T, list[msgspec.Raw]]:
+    """A page without its records, and these still unread: each may be no JSON by itself."""
+    try:
+        content = members(answer.content)
+        if array not in content:
+            raise _breach(answer, f"it has no `{array}`")
+        records = elements(content.pop(array))
+        return msgspec.json.decode(msgspec.json.encode(content), type=kind), records
+    except UNREADABLE as error:
+        raise _breach(answer, reason_of(error)) from error
+
+
+def _breach(answer: httpx.Response, reason: str) -> WmsContractError:
+    request = answer.request
+    return WmsContractError(
+        f"WMS {request.method} {request.url.path}: the answer does not follow the contract: "
+        f"{reason}; ask the WMS's vendor, nothing of it was taken over"
+    )

@@ -15,6 +15,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from resources.json_parts import reason_of
+
+T = TypeVar("T")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -29,6 +36,7 @@ CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 _NAME = "journal"
 _WAIT_SECONDS = 60.0
+_LONGEST_SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -109,6 +117,24 @@ class Journal:
             yield conn
         finally:
             conn.close()
+
+
+def records(page: Page, kind: type[T]) -> tuple[tuple[T, ...], tuple[str, ...]]:
+    """The page's entries as records, and one reason for each fault.
+
+    What a warehouse told in a form that the port does not take is a fault of the entry, too.
+    """
+    good: list[T] = []
+    faults: list[str] = []
+    for entry in page.entries:
+        if entry.is_fault:
+            faults.append(entry.body)
+            continue
+        try:
+            good.append(msgspec.json.decode(entry.body, type=kind))
+        except msgspec.ValidationError as error:
+            faults.append(f"entry {entry.key[:_LONGEST_SHOWN]}: {reason_of(error)}")
+    return tuple(good), tuple(faults)
 
 
 def append(

@@ -15,6 +15,8 @@ from typing import Annotated, Protocol
 
 import msgspec
 
+from resources.keys import Key, Name
+from resources.wms.bounds import Cents, Cursor, HeldUnits, Moment, Text, Units, check_time
 from resources.wms.capabilities import Capabilities
 
 
@@ -117,16 +119,16 @@ class OutboundOrder(msgspec.Struct, frozen=True, kw_only=True):
 class SubmitResult(msgspec.Struct, frozen=True, kw_only=True):
     """Outcome for one submitted order."""
 
-    order_ref: str
+    order_ref: Key
     outcome: SubmitOutcome
-    wms_order_id: str | None = None
-    error: str | None = None
+    wms_order_id: Name | None = None
+    error: Text | None = None
 
 
 class CancelResult(msgspec.Struct, frozen=True, kw_only=True):
     """Outcome of a cancellation; `cancelled_line_ids` are certain not to ship."""
 
-    order_ref: str
+    order_ref: Key
     outcome: CancelOutcome
     cancelled_line_ids: tuple[str, ...] = ()
 
@@ -134,69 +136,75 @@ class CancelResult(msgspec.Struct, frozen=True, kw_only=True):
 class LineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One line as the WMS holds it now."""
 
-    line_id: str
-    sku: str
-    quantity: int
-    quantity_shipped: int
+    line_id: Key
+    sku: Name
+    quantity: HeldUnits
+    quantity_shipped: HeldUnits
     state: LineState
-    unit_price_cents: int | None = None
-    currency: str | None = None
+    unit_price_cents: Cents | None = None
+    currency: Name | None = None
 
 
 class OrderSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One order as the WMS holds it now."""
 
-    order_ref: str
-    wms_order_id: str
-    status: str
+    order_ref: Key
+    wms_order_id: Name
+    status: Name
     lines: tuple[LineSnapshot, ...]
 
 
 class LineOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What an event says of one line."""
 
-    line_id: str
-    sku: str
-    quantity_ordered: int
-    quantity_picked: int = 0
-    quantity_shipped: int = 0
-    quantity_short: int = 0
+    line_id: Key
+    sku: Name
+    quantity_ordered: HeldUnits
+    quantity_picked: HeldUnits = 0
+    quantity_shipped: HeldUnits = 0
+    quantity_short: HeldUnits = 0
     discrepancy: Discrepancy = Discrepancy.NONE
-    reason: str | None = None
+    reason: Text | None = None
 
 
 class ParcelLine(msgspec.Struct, frozen=True, kw_only=True):
     """Units of one order line inside a parcel."""
 
-    line_id: str
-    quantity: int
+    line_id: Key
+    quantity: HeldUnits
 
 
 class Parcel(msgspec.Struct, frozen=True, kw_only=True):
     """One parcel. Numbers are as the WMS wrote them: nothing is checked here."""
 
-    parcel_id: str
+    parcel_id: Key
     lines: tuple[ParcelLine, ...]
-    shipped_at: datetime
-    carrier_code: str | None = None
-    tracking_number: str | None = None
-    tracking_url: str | None = None
-    return_carrier_code: str | None = None
-    return_tracking_number: str | None = None
-    weight_g: int | None = None
+    shipped_at: Moment
+    carrier_code: Text | None = None
+    tracking_number: Text | None = None
+    tracking_url: Text | None = None
+    return_carrier_code: Text | None = None
+    return_tracking_number: Text | None = None
+    weight_g: Units | None = None
+
+    def __post_init__(self) -> None:
+        check_time(self.shipped_at)
 
 
 class FulfilmentEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened in the warehouse; `event_id` is stable over repeated reads."""
 
-    event_id: str
+    event_id: Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]
     kind: EventKind
-    occurred_at: datetime
-    order_ref: str
-    wms_order_id: str | None = None
-    wms_dispatch_id: str | None = None
+    occurred_at: Moment
+    order_ref: Key
+    wms_order_id: Name | None = None
+    wms_dispatch_id: Name | None = None
     lines: tuple[LineOutcome, ...] = ()
     parcels: tuple[Parcel, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_time(self.occurred_at)
 
 
 class FulfilmentPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -209,25 +217,21 @@ class FulfilmentPage(msgspec.Struct, frozen=True, kw_only=True):
     """One reason (no personal data) per record of the page that could not be understood."""
 
 
-_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-# Bounds keep out what no database column and no marketplace could hold. Units on hand may be below
-# zero, as some systems book; a promise or a block below zero would raise what is offered.
-_Units = Annotated[int, msgspec.Meta(ge=-999_999_999, le=999_999_999)]
-_HeldUnits = Annotated[int, msgspec.Meta(ge=0, le=999_999_999)]
-
-
 class StockLevel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Units of one SKU at one location, true at `as_of` by the WMS's own clock."""
 
-    sku: Annotated[str, msgspec.Meta(min_length=1)]
+    sku: Key
     """The warehouse's SKU."""
-    location: str
-    on_hand: _Units
-    reserved: _HeldUnits
-    blocked: _HeldUnits
-    as_of: _Moment
-    sellable: _Units | None = None
+    location: Name
+    on_hand: Units
+    reserved: HeldUnits
+    blocked: HeldUnits
+    as_of: Moment
+    sellable: Units | None = None
     """The WMS's own figure; None = on hand without reserved and blocked."""
+
+    def __post_init__(self) -> None:
+        check_time(self.as_of)
 
     @property
     def free(self) -> int:
@@ -253,8 +257,8 @@ class StockPage(msgspec.Struct, frozen=True, kw_only=True):
 class StockChanges(msgspec.Struct, frozen=True, kw_only=True):
     """SKUs whose stock changed, repeats included. Ask `stock_snapshot` for their levels."""
 
-    skus: tuple[str, ...]
-    next_cursor: str
+    skus: tuple[Key, ...]
+    next_cursor: Cursor
     has_more: bool
 
 
@@ -281,14 +285,14 @@ class Disposition(StrEnum):
 class ReturnedLine(msgspec.Struct, frozen=True, kw_only=True):
     """Returned units of one SKU in one condition; `line_id` where the warehouse knows the unit."""
 
-    sku: Annotated[str, msgspec.Meta(min_length=1)]
+    sku: Key
     """The warehouse's SKU."""
     quantity: Annotated[int, msgspec.Meta(ge=1, le=1000)]
     condition: Condition
     disposition: Disposition
-    line_id: str | None = None
+    line_id: Name | None = None
     """OTTO positionItemId."""
-    reason: str | None = None
+    reason: Text | None = None
     """The warehouse's own code; the operating model maps it."""
 
 
@@ -298,11 +302,14 @@ class ReturnReceipt(msgspec.Struct, frozen=True, kw_only=True):
     A blind return has no `order_ref`: nobody knows yet whose it is.
     """
 
-    receipt_id: Annotated[str, msgspec.Meta(min_length=1)]
-    received_at: _Moment
+    receipt_id: Key
+    received_at: Moment
     lines: Annotated[tuple[ReturnedLine, ...], msgspec.Meta(min_length=1)]
-    order_ref: str | None = None
-    return_tracking_number: str | None = None
+    order_ref: Name | None = None
+    return_tracking_number: Text | None = None
+
+    def __post_init__(self) -> None:
+        check_time(self.received_at)
 
 
 class ReturnPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,15 +8,20 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import httpx
-import msgspec
 
+from resources.answer_body import BodyError, read_body
+from resources.json_parts import is_whole
 from resources.operating_model import Http
 from resources.tls import trusted
 from resources.wms.errors import WmsAuthError, WmsRejected, WmsRetryable, WmsUnknownOutcome
 
 RATE_LIMITED = 429
+# They describe the body as it travelled, not as it was unpacked.
+_OF_THE_WIRE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+_LONGEST_COMPLAINT = 300
 
 
 class Transport:
@@ -101,7 +106,7 @@ class Transport:
         where = f"WMS {method} {path}"
         kind = {"Content-Type": "application/json"} if content is not None else {}
         try:
-            answer = self._client.request(
+            answer = self._exchange(
                 method, path, params=params, content=content, headers={**kind, **(headers or {})}
             )
         except httpx.ConnectError as error:
@@ -115,17 +120,29 @@ class Transport:
             broken = "truncated" if "message body" in str(error) else "connection_broken"
             self.faults[broken] += 1
             raise WmsUnknownOutcome(f"{where}: connection broke ({broken})") from error
+        except (BodyError, httpx.DecodingError) as error:
+            self.faults["unusable_body"] += 1
+            raise WmsUnknownOutcome(f"{where}: cannot read the answer ({_why(error)})") from error
         self._raise_for(answer, where)
         if _is_cut(answer):
             self.faults["truncated"] += 1
             raise WmsUnknownOutcome(f"{where}: HTTP {answer.status_code} with JSON that is cut")
         return answer
 
+    def _exchange(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """The answer with its body, of which no more is read than the bound allows."""
+        with self._client.stream(method, path, **request) as answer:
+            body = read_body(answer)
+        headers = [pair for pair in answer.headers.multi_items() if pair[0] not in _OF_THE_WIRE]
+        return httpx.Response(
+            answer.status_code, headers=headers, content=body, request=answer.request
+        )
+
     def _raise_for(self, answer: httpx.Response, where: str) -> None:
         status = answer.status_code
         if status < 300:
             return
-        text = f"{where}: HTTP {status} {self._complaint(answer)}"
+        text = f"{where}: HTTP {status} {self._complaint(answer)[:_LONGEST_COMPLAINT]}"
         if status in self._nothing_happened:
             self.faults["rate_limited" if status == RATE_LIMITED else "busy"] += 1
             raise WmsRetryable(text, retry_after_s=self._retry_after(answer))
@@ -146,8 +163,8 @@ def _is_cut(answer: httpx.Response) -> bool:
     kind = answer.headers.get("Content-Type", "")
     if not answer.content or not kind.startswith("application/json"):
         return False
-    try:
-        msgspec.json.decode(answer.content, type=msgspec.Raw)
-    except msgspec.DecodeError:
-        return True
-    return False
+    return not is_whole(answer.content)
+
+
+def _why(error: Exception) -> str:
+    return str(error) if isinstance(error, BodyError) else "its encoding is damaged"

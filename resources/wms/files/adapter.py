@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
 from filelock import FileLock, Timeout
 
 from resources.wms.capabilities import Capabilities, Feature
@@ -26,7 +25,7 @@ from resources.wms.files.intake import Intake
 from resources.wms.files.outgoing import cancellation_file, order_file
 from resources.wms.files.policy import FilesPolicy
 from resources.wms.files.table import BadValue
-from resources.wms.journal import Journal, Page
+from resources.wms.journal import Journal, Page, records
 from resources.wms.keeping import FilesErased
 from resources.wms.port import (
     CancelOutcome,
@@ -141,11 +140,12 @@ class FilesWms:
     def poll_fulfilment(self, cursor: str | None, limit: int = 200) -> FulfilmentPage:
         """News of the dispatch files, in the order in which they were taken in."""
         page = self._page(books.EVENTS, cursor, limit)
+        told, faults = records(page, FulfilmentEvent)
         return FulfilmentPage(
-            events=_decoded(page, FulfilmentEvent),
+            events=told,
             next_cursor=page.next_cursor,
             has_more=page.has_more,
-            unreadable=_faults(page),
+            unreadable=faults,
         )
 
     def acknowledge(self, event_ids: list[str]) -> None:
@@ -183,11 +183,12 @@ class FilesWms:
     def poll_returns(self, cursor: str | None, limit: int = 200) -> ReturnPage:
         """Receipts of the return files, in the order in which they were taken in."""
         page = self._page(books.RETURNS, cursor, limit)
+        told, faults = records(page, ReturnReceipt)
         return ReturnPage(
-            receipts=_decoded(page, ReturnReceipt),
+            receipts=told,
             next_cursor=page.next_cursor,
             has_more=page.has_more,
-            unreadable=_faults(page),
+            unreadable=faults,
         )
 
     def erase_files(
@@ -305,13 +306,3 @@ def _result(
 
 def _refused(order: OutboundOrder, reason: str) -> SubmitResult:
     return SubmitResult(order_ref=order.order_ref, outcome=SubmitOutcome.REJECTED, error=reason)
-
-
-def _decoded(page: Page, kind: type[T]) -> tuple[T, ...]:
-    return tuple(
-        msgspec.json.decode(entry.body, type=kind) for entry in page.entries if not entry.is_fault
-    )
-
-
-def _faults(page: Page) -> tuple[str, ...]:
-    return tuple(entry.body for entry in page.entries if entry.is_fault)

@@ -14,6 +14,8 @@ from decimal import Decimal, InvalidOperation
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
+from resources.keys import LONGEST, is_key
+from resources.wms.bounds import check_time
 from resources.wms.files.policy import FilesPolicy, InboundFiles
 
 T = TypeVar("T")
@@ -48,7 +50,10 @@ class Row:
 
     def text(self, field: str) -> str | None:
         """The value without blanks around it; None if it is empty or the column is missing."""
-        return self.values.get(field) or None
+        value = self.values.get(field) or None
+        if value is not None and not is_key(value):
+            raise self._bad(field, f"must be a text of up to {LONGEST} plain signs")
+        return value
 
     def needed(self, field: str) -> str:
         """Like `text`, but it must be there."""
@@ -82,7 +87,7 @@ class Row:
             return None
         try:
             cents = Decimal(value.replace(",", ".") if self.policy.decimal_comma else value) * 100
-        except InvalidOperation:
+        except ArithmeticError:
             raise self._bad(field, "must be a number") from None
         if not cents.is_finite() or not 0 <= cents <= MOST_UNITS or cents % 1:
             raise self._bad(field, "must be an amount with at most two decimals")
@@ -103,9 +108,11 @@ class Row:
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=ZoneInfo(self.policy.timezone))
         try:
-            return moment.astimezone(UTC)
-        except OverflowError:
+            utc = moment.astimezone(UTC)
+            check_time(utc)
+        except (OverflowError, ValueError):
             raise self._bad(field, "is no time that anybody lives in") from None
+        return utc
 
     def word(self, field: str, words: Mapping[str, T], default: T) -> T:
         """What one of the partner's words means; capitals do not matter."""

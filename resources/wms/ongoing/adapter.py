@@ -13,13 +13,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
 from filelock import FileLock, Timeout
 
 from resources.operating_model import Http
 from resources.wms.capabilities import Capabilities, Feature
 from resources.wms.errors import WmsAuthError, WmsContractError, WmsRetryable
-from resources.wms.journal import Journal, Page, note, noted
+from resources.wms.journal import Journal, note, noted, records
 from resources.wms.ongoing.goods import (
     RETURNS,
     STOCK_CHANGES,
@@ -149,11 +148,12 @@ class OngoingWms:
         """News of orders, in the order in which they were seen."""
         self._look(EVENTS, self._look_at_orders)
         page = self._journal.page(EVENTS, cursor, limit)
+        told, faults = records(page, FulfilmentEvent)
         return FulfilmentPage(
-            events=_decoded(page, FulfilmentEvent),
+            events=told,
             next_cursor=page.next_cursor,
             has_more=page.has_more,
-            unreadable=_faults(page),
+            unreadable=faults,
         )
 
     def acknowledge(self, event_ids: list[str]) -> None:
@@ -198,11 +198,12 @@ class OngoingWms:
         """Return orders of which goods came back, anew when they are graded again."""
         self._look(RETURNS, self._look_at_returns)
         page = self._journal.page(RETURNS, cursor, limit)
+        told, faults = records(page, ReturnReceipt)
         return ReturnPage(
-            receipts=_decoded(page, ReturnReceipt),
+            receipts=told,
             next_cursor=page.next_cursor,
             has_more=page.has_more,
-            unreadable=_faults(page),
+            unreadable=faults,
         )
 
     def _alone(self, work: Callable[[], T]) -> T:
@@ -286,13 +287,3 @@ class OngoingWms:
             tell_returns(conn, found.good, self._policy)
             tell_faults(conn, RETURNS, found.unreadable, found.as_of)
             note(conn, f"seen:{RETURNS}", found.as_of.isoformat())
-
-
-def _decoded(page: Page, kind: type[T]) -> tuple[T, ...]:
-    return tuple(
-        msgspec.json.decode(entry.body, type=kind) for entry in page.entries if not entry.is_fault
-    )
-
-
-def _faults(page: Page) -> tuple[str, ...]:
-    return tuple(entry.body for entry in page.entries if entry.is_fault)

@@ -15,9 +15,10 @@ from typing import Any, Generic, TypeVar
 import httpx
 import msgspec
 
+from resources.json_parts import UNREADABLE, elements, members, reason_of
 from resources.operating_model import Http
 from resources.wms.errors import WmsContractError
-from resources.wms.ongoing.wire import ArticleStock, Order, ReturnOrder, Status
+from resources.wms.ongoing.wire import ArticleStock, Id, Order, ReturnOrder, Status
 from resources.wms.transport import Transport
 
 T = TypeVar("T")
@@ -145,7 +146,10 @@ class OngoingRest:
     def _records(
         self, answer: httpx.Response, kind: type[T], id_path: tuple[str, ...]
     ) -> Records[T]:
-        raws = _decoded(answer, list[msgspec.Raw])
+        try:
+            raws = elements(answer.content)
+        except UNREADABLE as error:
+            raise _breach(answer, error) from error
         good: list[T] = []
         unreadable: list[str] = []
         ids = [0]
@@ -154,8 +158,8 @@ class OngoingRest:
             ids.append(number)
             try:
                 good.append(msgspec.json.decode(raw, type=kind))
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                unreadable.append(f"Ongoing {id_path[-1]} {number}: {error}")
+            except UNREADABLE as error:
+                unreadable.append(f"Ongoing {id_path[-1]} {number}: {reason_of(error)}")
         return Records(
             good=tuple(good),
             unreadable=tuple(unreadable),
@@ -173,19 +177,18 @@ def moment_text(moment: datetime) -> str:
 def _id_of(raw: msgspec.Raw, path: tuple[str, ...]) -> int:
     """The id of a record that may be unreadable otherwise; 0 if it has none."""
     try:
-        value: Any = msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        for name in path:
+            raw = members(raw)[name]
+        return msgspec.json.decode(raw, type=Id)
+    except (KeyError, *UNREADABLE):
         return 0
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value if isinstance(value, int) else 0
 
 
 def _server_time(answer: httpx.Response) -> datetime:
     """The server's clock, whole seconds rounded down."""
     try:
         return parsedate_to_datetime(answer.headers["Date"]).astimezone(UTC)
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, OverflowError) as error:
         raise WmsContractError(
             f"Ongoing {answer.request.url.path}: the answer has no readable header Date, so nobody "
             "knows from when it is; ask the vendor"
@@ -195,7 +198,7 @@ def _server_time(answer: httpx.Response) -> datetime:
 def _complaint(answer: httpx.Response) -> str:
     try:
         body = msgspec.json.decode(answer.content)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         return "unreadable: the answer is no JSON"
     message = body.get("message") or body.get("title") if isinstance(body, dict) else None
     return str(message)[:300] if message else "no reason given"
@@ -204,8 +207,12 @@ def _complaint(answer: httpx.Response) -> str:
 def _decoded(answer: httpx.Response, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(answer.content, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise WmsContractError(
-            f"Ongoing {answer.request.method} {answer.request.url.path}: the answer does not "
-            f"follow the vendor's documents: {error}"
-        ) from error
+    except UNREADABLE as error:
+        raise _breach(answer, error) from error
+
+
+def _breach(answer: httpx.Response, error: Exception) -> WmsContractError:
+    return WmsContractError(
+        f"Ongoing {answer.request.method} {answer.request.url.path}: the answer does not "
+        f"follow the vendor's documents: {reason_of(error)}; ask the vendor"
+    )

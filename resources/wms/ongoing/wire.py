@@ -6,32 +6,55 @@ What a record means to us stands in the other modules of this package.
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+
+from resources.keys import Key, Name
+from resources.wms.bounds import Text, check_time
+
+Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A number that Ongoing gave to a record."""
+
+
+_LARGEST = 999_999_999
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """camelCase on the wire; unknown members are ignored."""
 
+    def __post_init__(self) -> None:
+        """Refuse numbers and times that nobody counts in, before anything is computed of them."""
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if isinstance(value, Decimal):
+                _check_number(value)
+            elif isinstance(value, datetime):
+                check_time(value)
+
+
+def _check_number(number: Decimal) -> None:
+    if not number.is_finite() or number.copy_abs() > _LARGEST:
+        raise ValueError(f"a number is not between -{_LARGEST} and {_LARGEST}")
+
 
 class Status(_Record, frozen=True):
     """A status, with the installation's own number."""
 
-    number: int
+    number: Id
     text: str | None = None
 
 
 class Code(_Record, frozen=True):
     """A code with a name."""
 
-    code: str | None = None
+    code: Text | None = None
 
 
 class BackOrder(_Record, frozen=True):
     """Which order this one follows up."""
 
-    back_order_for_order_id: int | None = None
+    back_order_for_order_id: Id | None = None
 
 
 class Advanced(_Record, frozen=True):
@@ -43,16 +66,16 @@ class Advanced(_Record, frozen=True):
 class OrderInfo(_Record, frozen=True):
     """Head of an order."""
 
-    order_id: int
-    order_number: str
+    order_id: Id
+    order_number: Key
     order_status: Status
     free_text3: str | None = None
     delivery_date: str | None = None
     goods_owner_order_id: str | None = None
     created_date: datetime | None = None
     shipped_time: datetime | None = None
-    way_bill: str | None = None
-    return_way_bill: str | None = None
+    way_bill: Text | None = None
+    return_way_bill: Text | None = None
     advanced: Advanced | None = None
 
     @property
@@ -65,15 +88,15 @@ class OrderInfo(_Record, frozen=True):
 class Tracking(_Record, frozen=True):
     """Number and link of a parcel."""
 
-    waybill: str | None = None
-    tracking_url: str | None = None
+    waybill: Text | None = None
+    tracking_url: Text | None = None
 
 
 class Parcel(_Record, frozen=True):
     """A parcel of an order; return labels are parcels, too."""
 
-    id: int | None = None
-    parcel_number: str | None = None
+    id: Id | None = None
+    parcel_number: Text | None = None
     is_return_parcel: bool = False
     tracking: Tracking | None = None
 
@@ -81,7 +104,7 @@ class Parcel(_Record, frozen=True):
 class ItemParcel(_Record, frozen=True):
     """The parcel that units were packed into."""
 
-    id: int | None = None
+    id: Id | None = None
 
 
 class PickedItem(_Record, frozen=True):
@@ -97,7 +120,7 @@ class PickedItem(_Record, frozen=True):
 class Article(_Record, frozen=True):
     """The article of a line."""
 
-    article_number: str
+    article_number: Key
 
 
 class Prices(_Record, frozen=True):
@@ -110,8 +133,8 @@ class Prices(_Record, frozen=True):
 class OrderLine(_Record, frozen=True):
     """A line; `row_number` is ours."""
 
-    id: int
-    row_number: str
+    id: Id
+    row_number: Key
     article: Article
     ordered_number_of_items: Decimal = Decimal(0)
     allocated_number_of_items: Decimal | None = None
@@ -161,28 +184,28 @@ class Inventory(_Record, frozen=True):
 class ArticleStock(_Record, frozen=True):
     """An article with its inventory."""
 
-    article_system_id: int
-    article_number: str
+    article_system_id: Id
+    article_number: Key
     inventory_info: Inventory | None = None
 
 
 class ReturnInfo(_Record, frozen=True):
     """Head of a return order."""
 
-    return_order_id: int
+    return_order_id: Id
     return_order_number: str | None = None
 
 
 class ReturnedOrder(_Record, frozen=True):
     """The order that goods came back from."""
 
-    order_number: str | None = None
+    order_number: Name | None = None
 
 
 class ReturnedOrderLine(_Record, frozen=True):
     """The line that goods came back from."""
 
-    customer_order_row_number: str | None = None
+    customer_order_row_number: Name | None = None
 
 
 class ReturnedItem(_Record, frozen=True):

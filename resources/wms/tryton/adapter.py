@@ -11,7 +11,13 @@ from functools import cached_property
 
 from resources.operating_model import Http
 from resources.wms.capabilities import Capabilities, Feature
-from resources.wms.errors import WmsAuthError, WmsRejected, WmsRetryable, WmsUnknownOutcome
+from resources.wms.errors import (
+    WmsAuthError,
+    WmsContractError,
+    WmsRejected,
+    WmsRetryable,
+    WmsUnknownOutcome,
+)
 from resources.wms.port import (
     CancelResult,
     FulfilmentPage,
@@ -30,7 +36,7 @@ from resources.wms.tryton.feed import Row, Window, row
 from resources.wms.tryton.lines import snapshot
 from resources.wms.tryton.policy import TrytonPolicy
 from resources.wms.tryton.progress import events
-from resources.wms.tryton.rest import Domain, TrytonRest
+from resources.wms.tryton.rest import Domain, TrytonRest, understood
 from resources.wms.tryton.returns import return_page
 from resources.wms.tryton.site import Site, articles, codes_to_ids, load_site
 from resources.wms.tryton.stock import stock_changes, stock_page
@@ -73,11 +79,12 @@ class TrytonWms:
     def health(self) -> Health:
         """Whether Tryton answers and holds what the adapter needs."""
         try:
-            site = load_site(self._rest, self._policy)
-        except (WmsRetryable, WmsAuthError, WmsRejected) as error:
+            site = understood(load_site)(self._rest, self._policy)
+        except (WmsRetryable, WmsAuthError, WmsRejected, WmsContractError) as error:
             return Health(ok=False, detail=str(error))
         return Health(ok=True, detail=f"picks from {site.storage_code} of {self._policy.warehouse}")
 
+    @understood
     def submit_orders(self, orders: list[OutboundOrder]) -> list[SubmitResult]:
         """Submit one by one. One that Tryton refuses, or is too busy for, costs only itself.
 
@@ -111,17 +118,20 @@ class TrytonWms:
             raise unknown[0]
         return results
 
+    @understood
     def cancel_order(
         self, order_ref: str, line_ids: tuple[str, ...] | None, reason: str
     ) -> CancelResult:
         """Cancel what is not packed yet."""
         return cancel(self._rest, self._books, order_ref, line_ids, reason)
 
+    @understood
     def get_orders(self, order_refs: list[str]) -> list[OrderSnapshot]:
         """Snapshots of the known ones among `order_refs`."""
         orders = self._books.orders(order_refs)
         return [snapshot(orders[ref]) for ref in dict.fromkeys(order_refs) if ref in orders]
 
+    @understood
     def poll_fulfilment(self, cursor: str | None, limit: int = 200) -> FulfilmentPage:
         """Events of at most `limit` shipments that changed, the oldest change first.
 
@@ -159,12 +169,14 @@ class TrytonWms:
             raise ValueError(
                 f"{len(skus)} SKUs: ask for 1 to {_SKUS_AT_ONCE} at once, or None for all"
             )
-        return stock_page(self._rest, self._site, skus, page)
+        return understood(stock_page)(self._rest, self._site, skus, page)
 
+    @understood
     def poll_stock_changes(self, cursor: str | None) -> StockChanges:
         """Articles that changed; from the beginning means the last day."""
         return stock_changes(self._rest, self._books, self._site, cursor, self._overlap)
 
+    @understood
     def poll_returns(self, cursor: str | None, limit: int = 200) -> ReturnPage:
         """Return receipts, one per customer return in Tryton."""
         window = Window(cursor, self._overlap)
@@ -172,7 +184,7 @@ class TrytonWms:
 
     @cached_property
     def _site(self) -> Site:
-        return load_site(self._rest, self._policy)
+        return understood(load_site)(self._rest, self._policy)
 
     def _changed_shipments(self, window: Window) -> list[Row[str]]:
         domain: Domain = [["customer.code", "=", self._policy.customer], ["number", "!=", None]]

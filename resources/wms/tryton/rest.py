@@ -8,11 +8,13 @@ import base64
 import json
 import re
 import time
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -21,8 +23,37 @@ from resources.operating_model import Http
 from resources.wms.errors import WmsContractError
 from resources.wms.transport import RATE_LIMITED, Transport
 
+P = ParamSpec("P")
+R = TypeVar("R")
 Record = dict[str, Any]
 Domain = list[Any]
+
+# What reading a plain record raises where a field is missing, or is of another kind.
+_MISREAD = (
+    KeyError, TypeError, AttributeError, ValueError, ArithmeticError, IndexError, RecursionError
+)  # fmt: skip
+
+
+def understood(work: Callable[P, R]) -> Callable[P, R]:
+    """Work on Tryton's records, which are plain: one that lacks something breaks the contract.
+
+    The error says where it was read and shows no value, which may be personal data.
+    """
+
+    @wraps(work)
+    def read(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return work(*args, **kwargs)
+        except _MISREAD as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            raise WmsContractError(
+                f"Tryton's records are not as expected ({type(error).__name__} in {place.name}, "
+                f"{place.filename.rpartition('/')[2]}:{place.lineno}): check that its version is "
+                "the supported one; nothing was taken over, the next run asks again"
+            ) from None
+
+    return read
+
 
 # 423 and 503 stand for a transaction that lost against another one and was rolled back.
 _NOTHING_HAPPENED = frozenset({RATE_LIMITED, 423, 503})
@@ -192,7 +223,7 @@ def _read_object(value: Record) -> Any:
 def _decoded(answer: httpx.Response) -> Any:
     try:
         return json.loads(answer.content, object_hook=_read_object)
-    except (ValueError, TypeError, KeyError, ArithmeticError) as error:
+    except (ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as error:
         request = answer.request
         raise WmsContractError(
             f"WMS {request.method} {request.url.path}: the answer is not as Tryton writes it"
@@ -202,7 +233,7 @@ def _decoded(answer: httpx.Response) -> Any:
 def _server_time(answer: httpx.Response) -> datetime:
     try:
         return parsedate_to_datetime(answer.headers["Date"]).astimezone(UTC)
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, OverflowError) as error:
         raise WmsContractError("Tryton's answer has no Date header") from error
 
 
@@ -210,6 +241,6 @@ def _complaint(answer: httpx.Response) -> str:
     try:
         told = json.loads(answer.content)
         message = str(told["message"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "(no reason given)"
     return _QUOTED.sub('"…"', message)
