@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 DEEP = 10_000
+_ENCODE = msgspec.json.Encoder().encode
 Tree = Any
 
 
@@ -191,8 +194,8 @@ def dump(tree: Tree) -> bytes:
         case list():
             return b"[" + b",".join(map(dump, tree)) + b"]"
         case _:
-            return json.dumps(tree, ensure_ascii=False).encode()
-    return b"{" + b",".join(json.dumps(k).encode() + b":" + dump(v) for k, v in members) + b"}"
+            return _ENCODE(tree)
+    return b"{" + b",".join(_ENCODE(name) + b":" + dump(value) for name, value in members) + b"}"
 
 
 class Mutator:

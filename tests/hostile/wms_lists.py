@@ -62,6 +62,7 @@ class WmsList:
     def run(self, cases: Sequence[Case], db: OperationsDatabase, clients: Clients) -> None:
         """Read and store all cases, and judge what became of each."""
         read: list[Case] = []
+        pages: list[Any] = []
         for case in cases:
             clients.wire.show(case.body, case.headers)
             try:
@@ -75,9 +76,15 @@ class WmsList:
             if case.elements is not None:
                 demand_equal(found, len(case.elements), "records of the page")
             demand(all(len(reason) < 1_000 for reason in page.unreadable), "an endless reason")
-            self.store(page, db)
+            pages.append(page)
             case.verdict = "quarantined" if page.unreadable else "accepted"
             read.append(case)
+        if pages:
+            # All at once: a transaction for each would take most of the campaign's time.
+            records = tuple(record for page in pages for record in self.records(page))
+            unreadable = tuple(reason for page in pages for reason in page.unreadable)
+            whole = {self.shape.array: records, "unreadable": unreadable}
+            self.store(msgspec.structs.replace(pages[0], **whole), db)
         shelf, parked = Shelf(db, self.tables), open_quarantine(db)
         if not self.known:
             self.known.learn(cases[0], shelf, lambda row: row[self.key])
