@@ -50,6 +50,7 @@ class Case:
     headers: dict[str, str]
     witnesses: list["Witness"]
     row: bytes | None
+    status: int = 200
     verdict: str = ""
     elements: list[Any] | None = field(default=None)
     """The rows as a plain reader sees them; None where it cannot read the page."""

@@ -9,14 +9,16 @@ import os
 import pytest
 
 from tests.hostile import campaign
+from tests.hostile.answers import OTTO_ANSWERS, WMS_ANSWERS
 from tests.hostile.campaign import Bench, Kind
 from tests.hostile.otto_lists import OTTO_LISTS
+from tests.hostile.texts import TEXTS
 from tests.hostile.wms_lists import WMS_LISTS
 
 SEED = int(os.environ.get("HOSTILE_SEED", "7"))
 MUTATIONS = int(os.environ.get("HOSTILE_MUTATIONS", "100000"))
 SHORT = 200
-KINDS: tuple[Kind, ...] = (*OTTO_LISTS, *WMS_LISTS)
+KINDS: tuple[Kind, ...] = (*OTTO_LISTS, *WMS_LISTS, *OTTO_ANSWERS, *WMS_ANSWERS, *TEXTS)
 # Orders are what is sold: a fifth of all mutations.
 WEIGHTS = {"orders": 0.2}
 

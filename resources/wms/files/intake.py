@@ -37,6 +37,8 @@ ERROR = "error"
 REASON = ".reason.txt"
 _LOOKED_AT = "looked_at"
 _SHOWN_REASONS = 1000
+# In memory a file takes about ten times its size.
+MOST_BYTES = 64 * 1024 * 1024
 
 Taker = Callable[[sqlite3.Connection, Entry, bytes], list[str]]
 
@@ -145,7 +147,8 @@ class Intake:
         return complete
 
     def _take(self, kind: _Kind, entry: Entry) -> None:
-        content = self._folder.read(f"{kind.folder}/{entry.name}")
+        path = f"{kind.folder}/{entry.name}"
+        content = self._folder.read(path) if entry.size <= MOST_BYTES else b""
         digest = _digest(kind, entry, content)
         with self._journal.read() as conn:
             before = taken_file(conn, kind.name, digest)
@@ -168,6 +171,7 @@ class Intake:
         with self._journal.write() as conn:
             refused = False
             try:
+                _check_size(entry)
                 reasons = kind.take(conn, entry, content)
             except UnreadableFile as error:
                 reasons, refused = [str(error)], True
@@ -220,12 +224,20 @@ class Intake:
         return faults + tell_receipts(conn, rows)
 
 
+def _check_size(entry: Entry) -> None:
+    if entry.size > MOST_BYTES:
+        raise UnreadableFile(
+            f"{entry.size} bytes are more than {MOST_BYTES}; ask the partner for several files"
+        )
+
+
 def _digest(kind: _Kind, entry: Entry, content: bytes) -> str:
     """What makes a file the same file: its content; of stock also its time, since the same stock
     an hour later is news. A refused one is judged anew under another name.
     """
     told = hashlib.sha256(content)
-    if kind.feed is None:
+    # What is too large is not read, so its name and time must do.
+    if kind.feed is None or entry.size > MOST_BYTES:
         told.update(f"\x1f{entry.changed_at}\x1f{entry.name}".encode())
     return told.hexdigest()
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from resources.wms.files.policy import CancellationFiles, FilesPolicy, OrderFiles
-from resources.wms.files.table import BadValue, money, written
+from resources.wms.files.table import BadValue, looks_like_formula, money, written
 from resources.wms.port import OutboundOrder
 
 _ORDER_NAME = re.compile(r"ORD_(.+)_[0-9a-f]{12}\.csv")
@@ -21,14 +21,21 @@ def order_file(order: OutboundOrder, policy: FilesPolicy) -> tuple[str, bytes]:
     """Name and content of the file of one order.
 
     Raises:
-        BadValue: it has no line, or a line without an article, or the partner's encoding lacks a
-            letter of it.
+        BadValue: it has no line, or a line without an article, a key that begins like a formula,
+            or the partner's encoding lacks a letter of it.
     """
     if not order.lines:
         raise BadValue("the order has no line")
     for line in order.lines:
         if not line.sku.strip():
             raise BadValue(f"line {line.line_id} names no article: correct the SKU map")
+        for key in (order.order_ref, line.line_id, line.sku):
+            # A key must not be altered, and the partner may open the file in a spreadsheet.
+            if looks_like_formula(key):
+                raise BadValue(
+                    f"line {line.line_id}: an id or article begins like a formula of a "
+                    "spreadsheet: correct the SKU map, or the product at OTTO"
+                )
     name = f"ORD_{_plain(order.order_ref)}_{_mark(order.order_ref, order.payload_hash)}.csv"
     kind = policy.orders
     fields = kind.fields or OrderFiles.order

@@ -7,6 +7,7 @@ What a row means stands in the modules beside this one.
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,9 @@ from resources.wms.files.policy import FilesPolicy, InboundFiles
 T = TypeVar("T")
 R = TypeVar("R")
 MOST_UNITS = 999_999_999
+_BEGINS_FORMULA = ("=", "+", "-", "@")
+# As in -1.50 and +49 351 47 11.
+_SIGNED_NUMBER = re.compile(r"[+-][0-9][0-9 .,/()]*")
 
 
 class UnreadableFile(Exception):
@@ -201,7 +205,7 @@ def written(
     for row in rows:
         for column in columns:
             _check_encoding(row[column], column, policy)
-        writer.writerow([_one_line(row[column]) for column in columns])
+        writer.writerow([_no_formula(_one_line(row[column])) for column in columns])
     return target.getvalue().encode(policy.encoding)
 
 
@@ -213,6 +217,19 @@ def _check_encoding(value: str, column: str, policy: FilesPolicy) -> None:
             f"column {column!r} has a letter that {policy.encoding} lacks: agree upon utf-8 with "
             "the partner, or correct the order"
         ) from None
+
+
+def looks_like_formula(value: str) -> bool:
+    """Whether a spreadsheet would compute with it: a number with a sign is no formula."""
+    return value.startswith(_BEGINS_FORMULA) and _SIGNED_NUMBER.fullmatch(value) is None
+
+
+def _no_formula(value: str) -> str:
+    """Text that a person wrote, such as a name: a blank before it is read by every WMS as none.
+
+    A quote, as spreadsheets have it, would be printed on the label.
+    """
+    return f" {value}" if looks_like_formula(value) else value
 
 
 def _one_line(value: str) -> str:
