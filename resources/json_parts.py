@@ -6,6 +6,7 @@ what becomes of one that cannot be read, belongs to the callers.
 """
 
 import re
+from collections import deque
 from collections.abc import Iterator
 
 import msgspec
@@ -33,7 +34,8 @@ def is_whole(text: bytes) -> bool:
         _ANY.decode(text)
     except (msgspec.DecodeError, RecursionError):
         try:
-            return any(True for _ in _split(text, text.strip()[:1]))
+            # To the last part: that the text goes on so far is what counts.
+            deque(_split(text, text.strip()[:1]), maxlen=0)
         except msgspec.DecodeError:
             return False
     return True

@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 
 import httpx
 
-from resources.answer_body import BodyError, read_body
+from resources.answer_body import ACCEPTED, BodyError, read_body
 from resources.json_parts import UNREADABLE
 from resources.operating_model import Http
 from resources.otto.errors import OttoTransient, OttoUnknownOutcome
@@ -86,7 +86,7 @@ class Exchange:
             base_url=base_url,
             timeout=http.timeout_seconds,
             verify=trusted(),
-            headers={"Accept": "application/json", "User-Agent": "otto-pipelines"},
+            headers={"Accept": "application/json", "User-Agent": "otto-pipelines", **ACCEPTED},
             follow_redirects=False,
         )
         self._http = http
@@ -192,7 +192,7 @@ class Exchange:
         except httpx.TimeoutException as error:
             fault = _Fault("timeout", f"no complete answer in {self._http.timeout_seconds:g} s")
             cause: Exception = error
-        except (httpx.TransportError, httpx.DecodingError) as error:
+        except httpx.TransportError as error:
             fault = _Fault("truncated", f"HTTP {answer.status_code} with a body that is cut")
             cause = error
         except BodyError as error:

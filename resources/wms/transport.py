@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from resources.answer_body import BodyError, read_body
+from resources.answer_body import ACCEPTED, BodyError, read_body
 from resources.json_parts import is_whole
 from resources.operating_model import Http
 from resources.tls import trusted
@@ -43,7 +43,7 @@ class Transport:
     ) -> None:
         self._client = httpx.Client(
             base_url=base_url,
-            headers=dict(headers),
+            headers={**headers, **ACCEPTED},
             timeout=http.timeout_seconds,
             verify=trusted(),
         )
@@ -120,9 +120,9 @@ class Transport:
             broken = "truncated" if "message body" in str(error) else "connection_broken"
             self.faults[broken] += 1
             raise WmsUnknownOutcome(f"{where}: connection broke ({broken})") from error
-        except (BodyError, httpx.DecodingError) as error:
+        except BodyError as error:
             self.faults["unusable_body"] += 1
-            raise WmsUnknownOutcome(f"{where}: cannot read the answer ({_why(error)})") from error
+            raise WmsUnknownOutcome(f"{where}: cannot read the answer, {error}") from error
         self._raise_for(answer, where)
         if _is_cut(answer):
             self.faults["truncated"] += 1
@@ -164,7 +164,3 @@ def _is_cut(answer: httpx.Response) -> bool:
     if not answer.content or not kind.startswith("application/json"):
         return False
     return not is_whole(answer.content)
-
-
-def _why(error: Exception) -> str:
-    return str(error) if isinstance(error, BodyError) else "its encoding is damaged"

@@ -94,7 +94,7 @@ class AnswerKind:
                 result = self.call(clients)
             except (OttoError, WmsError) as error:
                 text = str(error)
-                where = text.startswith(("OTTO ", "WMS ", "Ongoing ", "Tryton"))
+                where = text.startswith(("OTTO", "WMS ", "Ongoing "))
                 demand(where and len(text) < 8_000, f"unclear or endless: {text[:300]}")
                 case.verdict = "refused"
             else:

@@ -28,7 +28,8 @@ def test_a_hostile_payload_is_stored_as_sent_or_waits_with_a_reason(
     kind: Kind, bench: Bench
 ) -> None:
     ended = campaign.run(kind, SHORT, SEED, bench)
-    assert ended["accepted"] > 0 < ended["quarantined"] + ended["refused"]
+    assert sum(ended.values()) == SHORT
+    assert len(ended) > 1 or "refusal" in kind.name
 
 
 @pytest.mark.campaign

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.json_parts import MOST_ELEMENTS, check_size, elements, members, text_member
+from resources.json_parts import MOST_ELEMENTS, check_size, elements, is_whole, members, text_member
 
 DEEP = b"[" * 10_000 + b"]" * 10_000
 JSON = st.recursive(
@@ -42,6 +42,12 @@ def test_splitting_by_hand_finds_what_the_parser_finds(parts: list[object], brok
 def test_what_is_cut_stays_unreadable(cut: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         members(cut)
+    assert not is_whole(cut)
+
+
+def test_broken_parts_are_no_missing_end() -> None:
+    assert is_whole(b'{"a": [NaN, ' + DEEP + b"]}")
+    assert is_whole(b"[]")
 
 
 @pytest.mark.parametrize("other", [b"[]", b"1", b'"x"', b"null"])
