@@ -29,7 +29,7 @@ def test_a_hostile_payload_is_stored_as_sent_or_waits_with_a_reason(
 ) -> None:
     ended = campaign.run(kind, SHORT, SEED, bench)
     assert sum(ended.values()) == SHORT
-    assert len(ended) > 1 or "refusal" in kind.name
+    assert ended["accepted"] > 0 or "refusal" in kind.name
 
 
 @pytest.mark.campaign
