@@ -18,7 +18,10 @@ _SEVERITIES: tuple[Severity, ...] = ("urgent", "error", "warning")
 
 
 class UnknownRoute(Exception):
-    """There is no route of that name; the message names those that are."""
+    """There is no route of that name; the message names those that are.
+
+    What to do: name one of them, or write it into `alerts.routes` of the operating model.
+    """
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,11 @@ _SHORTEST_SECRET = 4
 
 
 class ChannelError(Exception):
-    """A message did not reach a channel, or may not have; the message shows no address."""
+    """A message did not reach a channel, or may not have; the message shows no address.
+
+    What to do: correct the channel's address in the environment or the service behind it, restart
+    the services, then `otto-pipelines alerts test`. What waits is sent by itself.
+    """
 
 
 class Sender(Protocol):

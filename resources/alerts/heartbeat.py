@@ -10,7 +10,11 @@ _SECONDS = 10.0
 
 
 class HeartbeatError(Exception):
-    """The sign of life did not arrive; the message shows no address."""
+    """The sign of life did not arrive; the message shows no address.
+
+    What to do: correct HEARTBEAT_URL, or look at the service behind it; the next sign is tried in
+    any case.
+    """
 
 
 class Heartbeat:

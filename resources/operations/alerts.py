@@ -19,7 +19,10 @@ from resources.operations.bulk import among
 
 
 class AlertRefusal(Exception):
-    """An alert cannot be acknowledged or closed; the message says why."""
+    """An alert cannot be acknowledged or closed; the message says why.
+
+    What to do: take the number from `otto-pipelines alerts list`; one that is over needs nothing.
+    """
 
 
 @dataclass(frozen=True)
