@@ -175,6 +175,8 @@ def test_another_log_than_before_is_read_from_its_present_state(watch: Watch) ->
     watch.judge(GATE, passed=False)
     assert len(watch.tick()) == 1
     watch.cursor = str(Position(10_000, 10_000))
+    with watch.db.write() as conn:
+        alerts.update(conn, 1, {"event_id": 10_000})
     watch.judge(GATE, passed=True)
     assert watch.tick(minutes=5) == ["Recovered: parcels: tracking_number_present"]
     watch.judge(GATE, passed=False)
