@@ -5,8 +5,6 @@ five seconds; this one keeps looking inside its tick, so a dispatch is seen with
 The work itself is done by the run.
 """
 
-from datetime import timedelta
-
 import dagster as dg
 
 from resources.operating_model import Automation
@@ -16,13 +14,11 @@ from resources.wms.port import WmsPort
 from sensors.groups import in_group
 from sensors.lanes import fast_lane
 from sensors.looking import look_for
-from sensors.runs import failed_recently, is_active
+from sensors.runs import is_active, rests_after_failure
 
 # Below the 60 s that Dagster allows one evaluation.
 LOOK_SECONDS = 45.0
 PAUSE_SECONDS = 0.3
-# While the fast lane fails (OTTO is down), news wait: a run a second would help nobody.
-PAUSE_AFTER_FAILURE = timedelta(seconds=60)
 
 
 def build_fast_lane(automation: Automation) -> dg.SensorDefinition:
@@ -44,7 +40,7 @@ def build_fast_lane(automation: Automation) -> dg.SensorDefinition:
         wms_look: dg.ResourceParam[WmsPort],
         operations: dg.ResourceParam[OperationsDatabase],
     ) -> dg.RunRequest | dg.SkipReason:
-        if failed_recently(context.instance, fast_lane.name, PAUSE_AFTER_FAILURE):
+        if rests_after_failure(context.instance, fast_lane.name):
             return dg.SkipReason("the last run of the fast lane failed; it is tried again soon")
 
         def found() -> bool:

@@ -1,8 +1,13 @@
 """What sensors and schedules ask Dagster about earlier runs before they request another."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 
 import dagster as dg
+
+FIRST_REST = timedelta(minutes=1)
+LONGEST_REST = timedelta(minutes=15)
+_FAILURES_THAT_COUNT = 5
 
 _ACTIVE = [
     dg.DagsterRunStatus.QUEUED,
@@ -18,16 +23,24 @@ def is_active(instance: dg.DagsterInstance, job_name: str) -> bool:
     return instance.get_runs_count(runs) > 0
 
 
-def failed_recently(instance: dg.DagsterInstance, job_name: str, within: timedelta) -> bool:
-    """Whether the latest finished run of this job failed, less than `within` ago."""
+def rests_after_failure(instance: dg.DagsterInstance, job_name: str) -> bool:
+    """Whether this job failed so lately that another run would most likely fail, too.
+
+    It rests for a minute, and twice as long after each further failure in a row, up to a quarter
+    of an hour: a system that is down for a night costs some tens of runs, not hundreds.
+    """
     finished = dg.RunsFilter(
         job_name=job_name,
         statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS],
     )
-    for record in instance.get_run_records(finished, limit=1):
-        if record.dagster_run.status is dg.DagsterRunStatus.FAILURE:
-            return datetime.now(UTC) - record.update_timestamp < within
-    return False
+    records = instance.get_run_records(finished, limit=_FAILURES_THAT_COUNT)
+    failures = list(
+        takewhile(lambda r: r.dagster_run.status is dg.DagsterRunStatus.FAILURE, records)
+    )
+    if not failures:
+        return False
+    rest = min(FIRST_REST * 2 ** (len(failures) - 1), LONGEST_REST)
+    return datetime.now(UTC) - failures[0].update_timestamp < rest
 
 
 def latest_success(instance: dg.DagsterInstance, job_name: str) -> str | None:

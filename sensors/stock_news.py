@@ -4,8 +4,6 @@ Belongs here: looking, in the way of `sensors.fast_lane`: several times within a
 done by the run, which stays for further news.
 """
 
-from datetime import timedelta
-
 import dagster as dg
 
 from assets.stock_figures import may_compute
@@ -16,13 +14,11 @@ from resources.wms.port import WmsPort
 from sensors.groups import in_group
 from sensors.lanes import stock_lane, stock_task, sync_stock
 from sensors.looking import look_for
-from sensors.runs import failed_recently, is_active
+from sensors.runs import is_active, rests_after_failure
 
 # Below the 60 s that Dagster allows one evaluation.
 LOOK_SECONDS = 45.0
 PAUSE_SECONDS = 0.5
-# While the lane fails (OTTO or the WMS is down), news wait: a run a second would help nobody.
-PAUSE_AFTER_FAILURE = timedelta(seconds=60)
 # The first list is asked for once; if it fails, the schedule `stock` comes again.
 _BEGINNING = "the first list was asked for"
 
@@ -50,7 +46,7 @@ def build_stock_news(automation: Automation) -> dg.SensorDefinition:
         operations: dg.ResourceParam[OperationsDatabase],
         model: dg.ResourceParam[OperatingModel],
     ) -> dg.SensorResult | dg.SkipReason:
-        if failed_recently(context.instance, stock_lane.name, PAUSE_AFTER_FAILURE):
+        if rests_after_failure(context.instance, stock_lane.name):
             return dg.SkipReason("the last run of the stock lane failed; it is tried again soon")
         with operations.read() as conn:
             begun = may_compute(conn)

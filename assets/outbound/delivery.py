@@ -9,15 +9,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any, Protocol
 
 from resources.operating_model import OutboxPolicy
-from resources.operations.outbox import Message, Outbox, backoff
+from resources.operations.outbox import Message, Outbox
 
 # The other side may ask for a longer wait than our back-off, but not for one that nobody would see.
 LONGEST_WAIT_SECONDS = 3600.0
 # So many in a row without an answer that tells anything mean that the other side is down.
 GIVE_WAY_AFTER = 3
+_RANDOM = Random()
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,18 @@ def deliver(
     key) stops the delivery; what was leased then comes back by itself when the lease ends.
     """
     return _Delivery(outbox, handler, policy).run(limit)
+
+
+def backoff(
+    attempts: int, policy: OutboxPolicy, random: Random = _RANDOM, *, waited: float = 0.0
+) -> float:
+    """Seconds until the next attempt: doubling up to the longest, half of it by chance.
+
+    A row that was asked about in vain had no further attempt, but it `waited` so long.
+    """
+    doubled = policy.first_backoff_seconds * 2.0 ** min(max(attempts - 1, 0), 60)
+    longest = policy.longest_backoff_seconds
+    return min(max(doubled, 2 * waited), longest) * random.uniform(0.5, 1.0)
 
 
 class _Delivery:

@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from random import Random
 from typing import Any
 
 import msgspec
@@ -34,7 +33,6 @@ from resources.operations.schema import outbox, outbox_attempts
 
 _WAITING = ("pending", "retrying", "sent")
 _HIDDEN = ("payload", "payload_hash", "lease_token", "lease_until")
-_RANDOM = Random()
 
 # Made once, because they run once per message: what changes is passed as parameters.
 _INSERT = {
@@ -124,6 +122,14 @@ def due_count(conn: Connection, now: datetime, kinds: Sequence[str] | None = Non
     return conn.scalar(query) or 0
 
 
+def any_ended(conn: Connection, kinds: Sequence[str], since: datetime) -> bool:
+    """Whether a row of these kinds came to an end of its tries since then."""
+    ended = sa.exists().where(
+        outbox.c.recorded_at >= since, outbox.c.kind.in_(kinds), outbox.c.state.not_in(_WAITING)
+    )
+    return bool(conn.scalar(sa.select(ended)))
+
+
 def overview(conn: Connection) -> dict[str, dict[str, int]]:
     """Count the rows: kind to state to number."""
     columns = (outbox.c.kind, outbox.c.state)
@@ -140,15 +146,6 @@ def rows(conn: Connection, states: Sequence[str], limit: int) -> list[dict[str, 
     query = sa.select(*shown).where(outbox.c.state.in_(states))
     ordered = query.order_by(outbox.c.created_at, outbox.c.id).limit(limit)
     return [dict(row) for row in conn.execute(ordered).mappings()]
-
-
-def backoff(
-    attempts: int, policy: OutboxPolicy, random: Random = _RANDOM, *, waited: float = 0.0
-) -> float:
-    """Seconds until the next attempt: twice what was `waited`, half of it by chance."""
-    doubled = policy.first_backoff_seconds * 2.0 ** min(max(attempts - 1, 0), 60)
-    wait = min(max(doubled, 2 * waited), policy.longest_backoff_seconds)
-    return wait * random.uniform(0.5, 1.0)
 
 
 class Outbox:

@@ -18,9 +18,10 @@ from resources.operating_model import Automation
 from resources.operations import watermarks
 from resources.operations.database import OperationsDatabase
 from resources.operations.outbox import enqueue
+from resources.operations.schema import outbox
 from resources.wms.errors import WmsRetryable
 from resources.wms.port import EventKind, FulfilmentEvent, FulfilmentPage
-from sensors import fast_lane, lanes
+from sensors import fast_lane, lanes, runs, waiting_rows
 from sensors.lanes import sync_orders
 from sensors.schedules import build_money_schedules, build_schedules
 from sensors.waiting_rows import build_waiting_rows
@@ -158,8 +159,34 @@ def test_after_a_failed_run_news_wait_a_while(
     resources = {"wms_look": Feed(page(EVENT)), "operations": db}
     with active_run(instance, lanes.fast_lane.name, dg.DagsterRunStatus.FAILURE):
         assert isinstance(look("warehouse_news", instance, **resources), dg.SkipReason)
-        monkeypatch.setattr(fast_lane, "PAUSE_AFTER_FAILURE", timedelta(0))
+        monkeypatch.setattr(runs, "FIRST_REST", timedelta(0))
         assert isinstance(look("warehouse_news", instance, **resources), dg.RunRequest)
+
+
+@pytest.mark.parametrize(
+    ("failures", "minutes"), [(1, 1), (2, 2), (3, 4), (4, 8), (5, 15), (9, 15)]
+)
+def test_a_job_that_keeps_failing_rests_longer_and_longer(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, failures: int, minutes: int
+) -> None:
+    class Later(datetime):
+        minutes = 0.0
+
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime.now(tz) + timedelta(minutes=cls.minutes)
+
+    monkeypatch.setattr(runs, "datetime", Later)
+    for status in ["SUCCESS", *["FAILURE"] * failures]:
+        run = dg.DagsterRun(job_name="fast_lane", status=dg.DagsterRunStatus[status])
+        instance.add_run(run)
+    Later.minutes = minutes - 0.1
+    assert runs.rests_after_failure(instance, "fast_lane")
+    Later.minutes = minutes
+    assert not runs.rests_after_failure(instance, "fast_lane")
+    instance.add_run(dg.DagsterRun(job_name="fast_lane", status=dg.DagsterRunStatus.SUCCESS))
+    Later.minutes = 0
+    assert not runs.rests_after_failure(instance, "fast_lane")
 
 
 def test_a_look_that_fails_is_a_failed_tick_and_not_silence(
@@ -250,6 +277,40 @@ def test_rows_that_wait_for_their_time_request_nothing(
     put(db, "otto_shipment", datetime.now(UTC) + timedelta(minutes=5))
     put(db, "wms_order", datetime.now(UTC))  # the run that wrote it is about to deliver it
     assert isinstance(look("outbox_due", instance, operations=db), dg.SkipReason)
+
+
+def test_runs_that_bring_nothing_become_rare_until_one_does(
+    db: OperationsDatabase, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Later(datetime):
+        passed = timedelta()
+
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime.now(tz) + cls.passed
+
+    monkeypatch.setattr(waiting_rows, "datetime", Later)
+    put(db, "otto_shipment", datetime.now(UTC) - timedelta(minutes=1))
+    cursor, requests = None, []
+    for tick in range(4 * 60):
+        Later.passed = timedelta(minutes=tick)
+        with dg.build_sensor_context(
+            instance=instance, resources={"operations": db}, cursor=cursor
+        ) as context:
+            outcome = sensor("outbox_due")(context)
+        if isinstance(outcome, dg.SensorResult):
+            requests.append(tick)
+            cursor = outcome.cursor
+    assert 15 < len(requests) < 25
+    assert requests[1] - requests[0] == 1, "the first one is followed at once"
+    with db.write() as conn:
+        ended = {"state": "confirmed", "recorded_at": datetime.now(UTC) + Later.passed}
+        conn.execute(outbox.update().values(**ended))
+    put(db, "otto_cancellation", datetime.now(UTC) - timedelta(minutes=1))
+    with dg.build_sensor_context(
+        instance=instance, resources={"operations": db}, cursor=cursor
+    ) as context:
+        assert isinstance(sensor("outbox_due")(context), dg.SensorResult)
 
 
 def test_the_schedule_of_orders_reads_changes_into_todays_partition(

@@ -21,7 +21,7 @@ from resources.operations.availability import Lane, NewFigure, store_figures
 from resources.operations.database import OperationsDatabase
 from resources.wms.errors import WmsRetryable
 from resources.wms.port import StockChanges
-from sensors import stock_news
+from sensors import runs, stock_news
 from sensors.lanes import check_stock, stock_lane, sync_stock
 from sensors.schedules import build_stock_schedules
 from sensors.waiting_rows import build_waiting_rows
@@ -150,7 +150,7 @@ def test_after_a_failed_run_news_wait_a_while(
 ) -> None:
     add_run(instance, stock_lane.name, dg.DagsterRunStatus.FAILURE)
     assert isinstance(look(instance, Feed("A"), begun), dg.SkipReason)
-    monkeypatch.setattr(stock_news, "PAUSE_AFTER_FAILURE", timedelta(0))
+    monkeypatch.setattr(runs, "FIRST_REST", timedelta(0))
     assert requested(look(instance, Feed("A"), begun))
 
 

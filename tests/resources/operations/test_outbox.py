@@ -12,13 +12,13 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assets.outbound.delivery import backoff
 from resources.operating_model import OutboxPolicy
 from resources.operations import outbox_desk
 from resources.operations.database import OperationsDatabase
 from resources.operations.outbox import (
     Message,
     Outbox,
-    backoff,
     due_count,
     enqueue,
     overview,
