@@ -1,8 +1,8 @@
 """How long a comparison of both sides takes, in full and for one day, beside a scan of its columns.
 
-Each size is generated once into staged tables (`reconciliation_data.py`), then each run measures,
-in a process of its own, the product's own steps (`assets.reconciliation`); what they write is
-rolled back. With `--with-datacompy` a Python that has datacompy, pandas, polars and pyarrow
+Each size is generated into staged tables (`reconciliation_data.py`) and rebuilt once; then each
+run measures, in a process of its own, the product's own steps (`assets.reconciliation`); what they
+write is rolled back. With `--with-datacompy` a Python with datacompy, pandas, polars and pyarrow
 compares the same lines (`reconciliation_datacompy.py`).
 
     python -m benchmarks.reconciliation [--lines 1000000 10000000] [--runs 3] [--folder F]
@@ -51,66 +51,55 @@ def main() -> None:
     """Measure each size and print medians, ratios and whether the targets are met."""
     arguments = _arguments()
     if arguments.child:
-        job = {"build": build, "measure": measure}[arguments.child]
+        job = _JOBS[arguments.child]
         print(json.dumps(job(arguments.folder, arguments.lines[0])))
         return
     missed = []
     for lines in arguments.lines:
         folder = arguments.folder / str(lines)
-        if not (folder / "built.json").exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "built.json").write_text(json.dumps(_child("build", folder, lines)))
-        built = json.loads((folder / "built.json").read_text())
-        runs = [_child("measure", folder, lines) for _ in range(arguments.runs)]
-        result = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+        folder.mkdir(parents=True, exist_ok=True)
+        _once("generate", folder, lines)
+        result = _medians("classify", folder, lines, arguments.runs)
         for side in TIMES_DATACOMPY if arguments.with_datacompy else ():
             result |= _datacompy(arguments.with_datacompy, side, folder)
-        missed += _report(lines, built, result)
+        result |= _once("rebuild", folder, lines)
+        changes = _medians("change", folder, lines, arguments.runs)
+        result |= changes | {"megabytes": max(result["megabytes"], changes["megabytes"])}
+        missed += _report(lines, result)
     if missed:
         sys.exit("missed: " + "; ".join(missed))
 
 
-def build(folder: Path, lines: int) -> Times:
-    """Generate the staged tables, judge everything, and write both sides flat for other tools."""
-    from assets.reconciliation.reconcile import finish, judge_everything  # noqa: PLC0415
-    from benchmarks.reconciliation_data import generate  # noqa: PLC0415
+def generate(folder: Path, lines: int) -> Times:
+    """Make the staged tables and fingerprints, and write both sides flat for other tools."""
+    from assets.reconciliation.reconcile import run_steps  # noqa: PLC0415
+    from assets.reconciliation.scope import portions, take_portion  # noqa: PLC0415
+    from benchmarks.reconciliation_data import generate as generate_lines  # noqa: PLC0415
 
     result: Times = {}
     with _finance(folder).writer() as con:
-        # What was generated before a build was broken off is kept.
+        # What was generated before a run was broken off is kept.
         if not con.execute("SELECT count(*) FROM staging.orders").fetchall()[0][0]:
             con.begin()
-            generate(con, lines)
+            generate_lines(con, lines)
             con.execute("CREATE OR REPLACE TABLE main.planted AS FROM planted")
             con.commit()
         con.begin()
-        with _timed(result, "full rebuild"):
-            _prepare(con)
-            judge_everything(con)
-            finish(con)
-            con.commit()
+        _prepare(con)
+        with _timed(result, "fingerprints"):
+            for days in list(portions(con)):
+                take_portion(con, days)
+                run_steps(con, ["fingerprints"])
+        con.commit()
         con.execute("CHECKPOINT finance")
-        found = "SELECT kind, sales_order_id, position_item_id FROM reconciliation.breaks"
-        wrong = con.execute(
-            f"SELECT count(*) FROM ((FROM main.planted EXCEPT ALL {found}) "
-            f"UNION ALL ({found} EXCEPT ALL FROM main.planted))"
-        ).fetchone()
-        if wrong is None or wrong[0]:
-            sys.exit(f"{wrong} breaks were not found, or found without being planted")
         for side, query in _FLAT.items():
             con.execute(f"COPY ({query}) TO '{folder / side}.parquet' (COMPRESSION zstd)")
     return result
 
 
-def measure(folder: Path, lines: int) -> Times:
-    """Scan, judge all that differs from nothing, judge one day; seconds, CPU seconds, megabytes."""
-    from assets.reconciliation.reconcile import (  # noqa: PLC0415
-        CLASSIFY,
-        FEEDS,
-        finish,
-        judge_changed,
-        run_steps,
-    )
+def classify(folder: Path, lines: int) -> Times:
+    """Scan, then find and record all breaks from none; seconds, CPU seconds, megabytes."""
+    from assets.reconciliation.reconcile import CLASSIFY, FEEDS, run_steps  # noqa: PLC0415
     from assets.reconciliation.scope import add_suspects  # noqa: PLC0415
 
     result: Times = {}
@@ -119,17 +108,6 @@ def measure(folder: Path, lines: int) -> Times:
         with _timed(result, "scan"):
             for table, columns in COMPARED.items():
                 con.execute(f"SELECT bit_xor(hash({columns})) FROM staging.{table}").fetchall()
-
-        def judge(condition: str, *, all_suspects: bool) -> int:
-            con.execute(
-                "CREATE OR REPLACE TEMP TABLE changed_orders AS SELECT sales_order_id AS order_ref,"
-                f" order_day, order_key FROM staging.orders WHERE {condition}"
-            )
-            _prepare(con)
-            orders = judge_changed(con, all_suspects=all_suspects)
-            finish(con)
-            return orders
-
         with _rolled_back(con):
             con.execute("DELETE FROM reconciliation.breaks")
             con.execute("DELETE FROM reconciliation.break_history")
@@ -138,10 +116,46 @@ def measure(folder: Path, lines: int) -> Times:
                 run_steps(con, ["suspects"])
                 add_suspects(con)
                 run_steps(con, [*FEEDS, "lines", *CLASSIFY, "breaks"])
-            found = con.execute("SELECT count(*) FROM reconciliation.breaks").fetchone()
-            planted = con.execute("SELECT count(*) FROM main.planted").fetchone()
-            if found != planted:
-                sys.exit(f"{found} breaks of {planted} were found among {lines} lines")
+            _check_found(con, lines)
+    result["megabytes"] = _peak_megabytes()
+    return result
+
+
+def rebuild(folder: Path, lines: int) -> Times:
+    """Judge everything and write all tables."""
+    from assets.reconciliation.reconcile import finish, judge_everything  # noqa: PLC0415
+
+    result: Times = {}
+    with _finance(folder).writer() as con:
+        con.begin()
+        with _timed(result, "full rebuild"):
+            _prepare(con)
+            judge_everything(con)
+            finish(con)
+            con.commit()
+        con.execute("CHECKPOINT finance")
+        _check_found(con, lines)
+    result["rebuild megabytes"] = _peak_megabytes()
+    return result
+
+
+def change(folder: Path, lines: int) -> Times:
+    """Judge again after a changed tolerance, and after one day's changes."""
+    from assets.reconciliation.reconcile import finish, judge_changed  # noqa: PLC0415
+
+    result: Times = {}
+    with _finance(folder).writer() as con:
+        _warm_up(con)
+
+        def judge(condition: str, *, all_suspects: bool) -> None:
+            con.execute(
+                "CREATE OR REPLACE TEMP TABLE changed_orders AS SELECT sales_order_id AS order_ref,"
+                f" order_day, order_key FROM staging.orders WHERE {condition}"
+            )
+            _prepare(con)
+            judge_changed(con, all_suspects=all_suspects)
+            finish(con)
+
         with _rolled_back(con), _timed(result, "changed tolerance"):
             judge("false", all_suspects=True)
         with _rolled_back(con):
@@ -152,9 +166,11 @@ def measure(folder: Path, lines: int) -> Times:
             )
             with _timed(result, "one day"):
                 judge(f"order_day = '{CHANGED_DAY}'", all_suspects=False)
-    result["megabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    result["megabytes"] = _peak_megabytes()
     return result
 
+
+_JOBS = {"generate": generate, "classify": classify, "rebuild": rebuild, "change": change}
 
 _FLAT = {
     "otto": """
@@ -189,6 +205,20 @@ def _prepare(con: Any) -> None:
     prepare(con, Reconciliation(), {}, NOW)
 
 
+def _check_found(con: Any, lines: int) -> None:
+    found = "SELECT kind, sales_order_id, position_item_id FROM reconciliation.breaks"
+    wrong = con.execute(
+        f"SELECT count(*) FROM ((FROM main.planted EXCEPT ALL {found}) "
+        f"UNION ALL ({found} EXCEPT ALL FROM main.planted))"
+    ).fetchall()[0][0]
+    if wrong:
+        sys.exit(f"{wrong} breaks of {lines} lines were missed, or found without being planted")
+
+
+def _peak_megabytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def _warm_up(con: Any) -> None:
     """Read the file once, so that no side pays for the disk."""
     for table in (*COMPARED, "orders", "otto_fingerprints", "wms_fingerprints"):
@@ -210,6 +240,20 @@ def _rolled_back(con: Any) -> Iterator[None]:
         yield
     finally:
         con.rollback()
+
+
+def _once(job: str, folder: Path, lines: int) -> Times:
+    """What `job` measured when it was run on this folder, now or at an earlier time."""
+    kept = folder / f"{job}.json"
+    if not kept.exists():
+        kept.write_text(json.dumps(_child(job, folder, lines)))
+    result: Times = json.loads(kept.read_text())
+    return result
+
+
+def _medians(job: str, folder: Path, lines: int, runs: int) -> Times:
+    each = [_child(job, folder, lines) for _ in range(runs)]
+    return {name: statistics.median(run[name] for run in each) for name in each[0]}
 
 
 def _child(job: str, folder: Path, lines: int) -> Times:
@@ -238,11 +282,11 @@ def _datacompy(python: str, side: str, folder: Path) -> Times:
     }
 
 
-def _report(lines: int, built: Times, result: Times) -> list[str]:
+def _report(lines: int, result: Times) -> list[str]:
     """Print the table of one size; returns the targets that are missed."""
     print(f"\n{lines:,} OTTO lines against as many of the WMS, {lines // 200:,} breaks")
     scan, classify, day = result["scan"], result["classify"], result["one day"]
-    full = built["full rebuild"]
+    full = result["full rebuild"]
     checks: list[tuple[str, float, float, str, bool]] = [
         ("scan of the columns", scan, result["scan cpu"], "", True),
         (
@@ -265,10 +309,10 @@ def _report(lines: int, built: Times, result: Times) -> list[str]:
             day,
             result["one day cpu"],
             f"{day / full:.2%} of the rebuild (target {SHARE_OF_FULL:.0%}), "
-            f"{result['one day cpu'] / built['full rebuild cpu']:.2%} by CPU",
+            f"{result['one day cpu'] / result['full rebuild cpu']:.2%} by CPU",
             day < SHARE_OF_FULL * full,
         ),
-        ("full rebuild of all tables", full, built["full rebuild cpu"], "", True),
+        ("full rebuild of all tables", full, result["full rebuild cpu"], "", True),
     ]
     checks += [
         (
@@ -283,7 +327,10 @@ def _report(lines: int, built: Times, result: Times) -> list[str]:
     ]
     for name, wall, cpu, text, _ in checks:
         print(f"  {name:28} {wall:8.2f} s {cpu:8.2f} s CPU  {text}")
-    print(f"  peak memory {result['megabytes']:,.0f} MB (target {MEGABYTES:,})")
+    print(
+        f"  peak memory {result['megabytes']:,.0f} MB (target {MEGABYTES:,}), "
+        f"of the rebuild {result['rebuild megabytes']:,.0f} MB"
+    )
     missed = [f"{name} at {lines:,} lines" for name, *_, met in checks if not met]
     return missed + ([f"memory at {lines:,}"] if result["megabytes"] > MEGABYTES else [])
 
@@ -302,7 +349,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--folder", type=Path, default=FOLDER, help="kept for the next time")
     parser.add_argument("--with-datacompy", metavar="PYTHON")
-    parser.add_argument("--child", choices=("build", "measure"), help=argparse.SUPPRESS)
+    parser.add_argument("--child", choices=_JOBS, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
