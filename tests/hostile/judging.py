@@ -93,10 +93,11 @@ class Shape:
             case.elements = self.elements(case)
             return case
         # Now and then two rows claim the same ids.
-        row = mutator.row(chosen[1 if rng.random() < 0.05 else 0].row)
+        claimed = 1 if rng.random() < 0.05 else 0
+        row = mutator.row(chosen[claimed].row)
         written = [row, *sound[1:]]
         rng.shuffle(written)
-        case = Case(tag, self.body(written), {}, chosen[1:], row)
+        case = Case(tag, self.body(written), {}, chosen[1 + claimed :], row)
         case.elements = [plain(text) for text in written]
         return case
 

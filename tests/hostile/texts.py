@@ -149,7 +149,7 @@ def _whole(text: str) -> Decimal:
 def _exact_dispatch(row: Any, sent: dict[str, str]) -> None:
     demand_equal(Decimal(row.quantity), _whole(sent["quantity"] or "1"), "quantity")
     if sent["unit_price"].strip():
-        demand_equal(Decimal(row.price_cents), Decimal(sent["unit_price"]) * 100, "price")
+        demand_equal(Decimal(row.price_cents).scaleb(-2), Decimal(sent["unit_price"]), "price")
 
 
 def _exact_stock(level: Any, sent: dict[str, str]) -> None:

@@ -14,6 +14,7 @@ from unittest import mock
 import httpx
 
 from resources.operating_model import Http, OperatingModel, load_operating_model
+from resources.otto import client as client_module
 from resources.otto.client import OttoClient, OttoSettings
 from resources.otto.evidence import EvidenceStore
 from resources.wms.http import HttpWms
@@ -81,7 +82,8 @@ def open_clients(folder: Path) -> Iterator[Clients]:
     )
     client = partial(httpx.Client, transport=wire)
     no_evidence = mock.patch.object(EvidenceStore, "keep", return_value="not kept")
-    with no_evidence, mock.patch.object(httpx, "Client", client):
+    no_waits = mock.patch.object(client_module, "_TOKEN_LIMITS", [(1_000_000, 1.0)])
+    with no_evidence, no_waits, mock.patch.object(httpx, "Client", client):
         wms = HttpWms("http://wms", "key", HTTP, sleep=lambda _: None)
         policy = OngoingPolicy.model_validate({"goods_owner_id": 159, "look_every_seconds": 0})
         state = folder / "ongoing.sqlite"

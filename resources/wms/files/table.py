@@ -80,7 +80,8 @@ class Row:
         except InvalidOperation:
             raise self._bad(field, "must be a number") from None
         # Size first: a huge exponent would make the whole part a number of many digits.
-        if not number.is_finite() or not least <= number <= most or number % 1:
+        # Not % 1, which rounds: a very small part of a unit would count as none.
+        if not (number.is_finite() and least <= number <= most and number == int(number)):
             raise self._bad(field, f"must be whole units from {least} to {most}")
         return int(number)
 
@@ -90,12 +91,15 @@ class Row:
         if value is None:
             return None
         try:
-            cents = Decimal(value.replace(",", ".") if self.policy.decimal_comma else value) * 100
-        except ArithmeticError:
+            amount = Decimal(value.replace(",", ".") if self.policy.decimal_comma else value)
+        except InvalidOperation:
             raise self._bad(field, "must be a number") from None
-        if not cents.is_finite() or not 0 <= cents <= MOST_UNITS or cents % 1:
-            raise self._bad(field, "must be an amount with at most two decimals")
-        return int(cents)
+        if amount.is_finite() and 0 <= amount <= Decimal(MOST_UNITS).scaleb(-2):
+            cents = int(amount * 100)
+            # Compared with what was told: products beyond 28 digits are rounded silently.
+            if Decimal(cents).scaleb(-2) == amount:
+                return cents
+        raise self._bad(field, "must be an amount with at most two decimals")
 
     def moment(self, field: str, default: datetime | None = None) -> datetime:
         """Aware UTC; a time without zone is one of the partner's."""

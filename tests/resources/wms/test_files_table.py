@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from resources.wms.files.dispatch import dispatch_row
 from resources.wms.files.outgoing import order_file
 from resources.wms.files.policy import FilesPolicy
 from resources.wms.files.stock import stock_row
@@ -51,10 +52,34 @@ def test_whole_units_are_read(text: str, comma: bool, units: int) -> None:
     assert (level.on_hand, bad) == (units, [])
 
 
-@pytest.mark.parametrize("text", ["3,5", "3.5", "NaN", "Infinity", "1e999999999", "", "0x10"])
+@pytest.mark.parametrize(
+    "text", ["3,5", "3.5", "NaN", "Infinity", "1e999999999", "", "0x10", "1e-9999999"]
+)
 def test_what_is_no_whole_unit_is_refused(text: str) -> None:
     good, bad = _levels(f"sku;on_hand\nA;{text}\n".encode(), FilesPolicy(decimal_comma=True))
     assert (good, len(bad)) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "cents"),
+    [
+        ("19.99", 1999),
+        ("19.990", 1999),
+        ("9999999.99", 999_999_999),
+        ("0", 0),
+        ("19.9900000000000000000000000000001", None),
+        ("1e-9999999", None),
+        ("10000000", None),
+        ("-1", None),
+        ("sNaN", None),
+    ],
+)
+def test_a_price_is_exact_or_refused(text: str, cents: int | None) -> None:
+    policy = FilesPolicy()
+    content = f"order_ref;unit_price;currency;line_id\no;{text};EUR;l\n".encode()
+    good, bad = rows_of(content, policy.dispatch, policy, lambda row: dispatch_row(row, AT))
+    assert [row.price_cents for row in good] == ([] if cents is None else [cents])
+    assert len(bad) == (cents is None)
 
 
 def test_a_byte_order_mark_and_blank_rows_do_no_harm() -> None:
