@@ -14,7 +14,8 @@ from resources.operations.database import OperationsDatabase
 from resources.otto.errors import OttoError
 from resources.otto.returns import DecidedItem
 from resources.otto.wire import ShipFromAddress, ShipmentItem, ShipmentRequest, TrackingKey
-from resources.wms.port import OutboundOrder, WmsError
+from resources.wms.errors import WmsError
+from resources.wms.port import OutboundOrder
 from tests.hostile.corpus import corpus
 from tests.hostile.judging import Case, demand, demand_equal
 from tests.hostile.mutator import DATES, NUMBERS_AS_TEXT, TEXTS, Mutator, dump

@@ -13,11 +13,11 @@ import pytest
 from resources.answer_body import MOST_BYTES
 from resources.otto.errors import OttoError, OttoPermanent, OttoTransient
 from resources.otto.orders import OrdersPage, OrdersQuery
+from resources.wms.errors import WmsError
 from resources.wms.files.adapter import FilesWms
 from resources.wms.files.folder import LocalFolder
 from resources.wms.files.intake import MOST_BYTES as MOST_BYTES_OF_A_FILE
 from resources.wms.files.policy import FilesPolicy
-from resources.wms.port import WmsError
 from tests.hostile.campaign import Bench
 from tests.hostile.corpus import corpus
 from tests.hostile.wire import MOST_REQUESTS, Clients

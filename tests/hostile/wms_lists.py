@@ -19,7 +19,7 @@ from assets.stock_intake import _unreadable_rows as parked_levels
 from resources.operations import fulfilment, quarantine, watermarks
 from resources.operations.database import OperationsDatabase
 from resources.operations.stock import store_levels
-from resources.wms.port import WmsError
+from resources.wms.errors import WmsError
 from tests.hostile.corpus import corpus
 from tests.hostile.judging import (
     Case,
