@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from resources.wms.errors import WmsUnknownOutcome
 from resources.wms.files.adapter import FilesWms
 from resources.wms.files.folder import LocalFolder, hidden
 from resources.wms.keeping import KeepsFiles
-from resources.wms.port import WmsUnknownOutcome
 from tests.resources.wms.files_partner import AT, Partner, an_order
 
 LATER = AT + timedelta(days=30)
