@@ -46,6 +46,8 @@ class Runs:
         self._thread = ThreadPoolExecutor(1)
         self.runs = 0
         self.failed: Counter[str] = Counter()
+        self.last_errors: dict[str, str] = {}
+        """By job, how its last run that failed ended."""
 
     def step(self, now: datetime) -> None:
         """Run one round of orders, shipments and stock."""
@@ -93,4 +95,18 @@ class Runs:
         self.runs += 1
         if not result.success:
             self.failed[job] += 1
+            self.last_errors[job] = _error_of(result)
         return result
+
+
+def _error_of(result: dg.ExecuteInProcessResult) -> str:
+    """What the step that failed said, down to its first cause."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            texts = []
+            while error is not None:
+                texts.append(error.message.strip())
+                error = error.cause
+            return " <- ".join(texts)
+    return "no step failed"
