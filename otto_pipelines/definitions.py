@@ -13,6 +13,7 @@ import dagster as dg
 from assets import (
     fulfilment,
     fulfilment_checks,
+    key_figures,
     open_exceptions,
     orders,
     period_close,
@@ -60,6 +61,7 @@ ASSETS = (
     period_close.period_close,
     retention.retention,
     open_exceptions.exceptions,
+    key_figures.kpis,
     upkeep.upkeep,
 )
 

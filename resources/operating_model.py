@@ -293,6 +293,7 @@ class Automation(_Section):
     exceptions_cron: str = Field(
         default="*/5 * * * *", description="list what waits for a person, judge deadlines"
     )
+    kpis_cron: str = Field(default="*/15 * * * *", description="measure the key figures")
     upkeep_cron: str = Field(
         default="15 4 * * *", description="erase old runs, compact the databases"
     )

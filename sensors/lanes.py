@@ -177,6 +177,11 @@ list_exceptions = dg.define_asset_job(
     description="List all that waits for a person, and judge deadlines and states.",
 )
 
+measure_kpis = dg.define_asset_job(
+    "measure_kpis",
+    selection=dg.AssetSelection.assets("kpis"),
+    description="Measure the key figures and write their page.",
+)
 
 # What the launchpad shows at first; what is empty here and must not be is refused.
 _DECISION = {"config": {"ids": [], "reason": "", "person": ""}}
@@ -247,6 +252,7 @@ JOBS = (
     close_period,
     erase_personal_data,
     list_exceptions,
+    measure_kpis,
     retry_exceptions,
     ignore_exceptions,
     reopen_exceptions,

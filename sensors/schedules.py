@@ -10,6 +10,7 @@ from sensors.lanes import (
     fast_lane,
     housekeeping,
     list_exceptions,
+    measure_kpis,
     push_all_stock,
     read_back_stock,
     reconcile,
@@ -196,6 +197,14 @@ def build_schedules(automation: Automation) -> list[dg.ScheduleDefinition]:
         automation,
         "List all that waits for a person, and judge deadlines and states.",
     )
+    kpis = _unless_active(
+        "kpis",
+        "operations",
+        measure_kpis.name,
+        automation.kpis_cron,
+        automation,
+        "Measure the key figures and write their page.",
+    )
     upkeep = _unless_active(
         "housekeeping",
         "operations",
@@ -204,4 +213,4 @@ def build_schedules(automation: Automation) -> list[dg.ScheduleDefinition]:
         automation,
         "Erase old runs of Dagster, compact the databases.",
     )
-    return [orders, shipments, reconciliation, retention, exceptions, upkeep]
+    return [orders, shipments, reconciliation, retention, exceptions, kpis, upkeep]

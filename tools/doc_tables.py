@@ -19,6 +19,7 @@ from assets.contracts.money_rules import MONEY_RULES
 from assets.contracts.price_rules import PRICE_RULES
 from assets.contracts.rules import RULES
 from assets.exceptions.kinds import EXCEPTION_KINDS
+from assets.kpi.figures import KPIS
 from assets.reconciliation.break_kinds import BREAK_KINDS
 from assets.rules.shipment_gate import GATE_RULES
 from otto_pipelines.cli import app
@@ -111,6 +112,11 @@ def exception_kinds() -> str:
             for k in EXCEPTION_KINDS.values()
         ],
     )
+
+
+def kpis() -> str:
+    """The key figures; times in minutes, money in cents."""
+    return markdown(["Figure", "Meaning"], [[f"`{k.name}`", k.meaning] for k in KPIS.values()])
 
 
 def assets() -> str:
@@ -228,6 +234,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "price-rules": price_rules,
     "gate-rules": gate_rules,
     "exception-kinds": exception_kinds,
+    "kpis": kpis,
     "assets": assets,
     "automation": automation,
     "jobs": jobs,

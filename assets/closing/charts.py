@@ -1,19 +1,25 @@
-"""Charts of the report, as SVG to be put into a page.
+"""Charts of our pages, as SVG to be put into them.
 
-Belongs here: drawing. What is drawn is read in `assets.closing.report`. The pictures hold no link,
-no script and no date, so equal figures give equal pictures.
+Belongs here: drawing. What is drawn is read in `assets.closing.report` and
+`assets.kpi.page`. The pictures hold no link, no script and no date of their making, so equal
+figures give equal pictures.
 """
 
 import io
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 _COLOURS = ("#33658a", "#f6ae2d", "#55a630", "#d1495b", "#7a5195", "#6c757d", "#2ec4b6")
 _DAYS_NAMED = 8
+# By years, months, days, hours, minutes and seconds between two marks of the axis.
+_DATES = ("%Y", "%b %Y", "%d %b", "%H:%M", "%H:%M", "%H:%M:%S")
 
 
 def stacked_days(days: Sequence[str], series: Mapping[str, Sequence[float]]) -> str:
@@ -49,6 +55,28 @@ def bars(names: Sequence[str], values: Sequence[float]) -> str:
         )
     axes.set_xlim(right=max(values, default=0) * 1.3 or 1)
     axes.locator_params(axis="x", nbins=4)
+    return _svg(figure)
+
+
+def over_time(moments: Sequence[datetime], series: Mapping[str, Sequence[float | None]]) -> str:
+    """A line per name of `series`; a value that is None leaves a gap."""
+    figure, axes = _figure(4.6, 2.1, left=0.13)
+    for number, (name, values) in enumerate(series.items()):
+        points = [float("nan") if value is None else value for value in values]
+        # A single measurement has no line yet.
+        marker = "o" if len(points) == 1 else ""
+        colour = _COLOURS[number % len(_COLOURS)]
+        axes.plot(moments, points, label=name, color=colour, linewidth=1.6, marker=marker)
+    # Room for the names above; and an hour at least, so that one moment is no empty span.
+    axes.margins(y=0.35)
+    axes.set_ylim(bottom=0)
+    axes.set_xlim(min(moments[0], moments[-1] - timedelta(hours=1)), moments[-1])
+    locator = AutoDateLocator(maxticks=6)
+    axes.xaxis.set_major_locator(locator)
+    named = ConciseDateFormatter(locator, formats=_DATES, zero_formats=_DATES, show_offset=False)
+    axes.xaxis.set_major_formatter(named)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    axes.legend(loc="upper left", frameon=False, fontsize=8, ncols=2)
     return _svg(figure)
 
 

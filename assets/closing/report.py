@@ -73,13 +73,7 @@ def write_report(
     signed: bool,
 ) -> None:
     """Write the page of a close to `path`."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(Path(__file__).parent)
     environment.filters["money"] = money
     breaks = [found for of_area in figures.breaks.values() for found in of_area]
     largest = sorted(breaks, key=lambda b: (-b["amount_at_risk_cents"], b["break_id"]))
@@ -103,6 +97,17 @@ def write_report(
         late_count=len(figures.late),
     )
     path.write_text(page, encoding="utf-8")
+
+
+def templates(folder: Path) -> jinja2.Environment:
+    """Templates of a folder: every value is escaped, and a missing one is an error."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def money(cents: int) -> str:

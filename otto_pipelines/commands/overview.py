@@ -7,8 +7,17 @@ import duckdb
 import sqlalchemy as sa
 import typer
 
+from assets.kpi.figures import KPIS, Figures, measure, spoken
 from assets.parcel_gate import parked_parcels
-from otto_pipelines.commands.opening import console, explained, finance_file, operations, table
+from otto_pipelines.commands.opening import (
+    console,
+    explained,
+    finance_file,
+    model,
+    operations,
+    table,
+)
+from resources.bindings import open_clock
 from resources.operations import availability_desk, outbox, quarantine, short_picks, sync_log
 from resources.operations.availability import Lane
 from resources.operations.schema import position_items, sync_runs
@@ -17,19 +26,30 @@ from resources.operations.schema import position_items, sync_runs
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Show items by state, the outbox, what is parked, stock, breaks and the last runs."""
+    """Show the key figures, then items, outbox, stock, breaks and the last run of each flow."""
     with explained():
-        found = {**_operations(), "open_breaks": _breaks()}
+        found = {"kpis": _kpis(), **_operations(), "open_breaks": _breaks()}
     if as_json:
         typer.echo(json.dumps(found, indent=2, default=str))
         return
+    rows = [[kpi.name, spoken(kpi, found["kpis"][kpi.name]), kpi.meaning] for kpi in KPIS.values()]
+    console.print(table("key figures", ["figure", "now", "meaning"], rows))
     for title, values in found.items():
-        if title != "synchronisations":
+        if title not in {"kpis", "synchronisations"}:
             rows = [[name, count] for name, count in values.items()]
             console.print(table(title.replace("_", " "), ["what", "count"], rows))
-    columns = ["flow", "started_at", "result", "counts", "transport", "error"]
-    rows = [[run[name] for name in columns] for run in found["synchronisations"]]
-    console.print(table("last synchronisations", columns, rows))
+    runs = [
+        [run["flow"], run["started_at"][:16], run["result"], run["error"] or ""]
+        for run in found["synchronisations"]
+    ]
+    console.print(
+        table("last synchronisations", ["flow", "started (UTC)", "result", "error"], runs)
+    )
+
+
+def _kpis() -> Figures:
+    with operations() as db:
+        return measure(db, model(), open_clock().now())
 
 
 def _operations() -> dict[str, Any]:

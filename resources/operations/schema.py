@@ -314,3 +314,11 @@ sync_runs = sa.Table(
     _col("transport", sa.Text, comment="JSON object: transport fault kind to count"),
     _col("error", sa.Text, null=True),
 )
+
+# Key figures as they were, for charts.
+kpi_history = sa.Table(
+    "kpi_history",
+    metadata,
+    _col("taken_at", UtcDateTime, primary_key=True, comment="business time"),
+    _col("figures", sa.Text, comment="JSON object: name to number, null where there was none"),
+)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from assets.kpi.figures import KPIS
 from otto_pipelines.cli import app
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -147,3 +148,35 @@ def test_status_counts_figures_and_short_picks(
     assert found["stock"]["never_accepted"] == found["stock"]["refused"] > 0
     assert found["stock"]["oldest_accepted_at"] is not None
     assert "held by a guard" not in command("status")[1]
+
+
+def test_status_fits_a_terminal_of_eighty_columns_with_every_figure_whole(
+    command: Callable[..., tuple[int, str]], shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    short_order(shop, backorder=True)
+    shop.sync_stock()
+    shop.sync_shipments()
+    code, said = command("status")
+    assert code == 0
+    assert max(len(line) for line in said.splitlines()) <= 80
+    assert [name for name in KPIS if f" {name} " not in said] == []
+    _, said = command("status", "--json")
+    found = json.loads(said)["kpis"]
+    assert list(found) == list(KPIS)
+    assert (found["open_orders"], found["short_picks_open"]) == (1, 1)
+
+
+def test_the_asset_of_key_figures_gives_numbers_to_plot_and_a_page(shop: Any) -> None:
+    shop.new_order()
+    shop.sync_orders()
+    for _ in range(2):
+        result = shop.run("measure_kpis")
+        shop.advance(minutes=15)
+    [event] = result.asset_materializations_for_node("kpis")
+    assert event.metadata["open_orders"].value == 1
+    assert "confirmation_p95_minutes" not in event.metadata
+    page = Path(event.metadata["page"].path)
+    assert page == shop.finance.path.with_name("kpis.html")
+    assert "Key figures" in page.read_text(encoding="utf-8")
+    assert len(shop.table("kpi_history")) == 2
