@@ -40,7 +40,6 @@ class Wire(httpx.BaseTransport):
     """Answers every request of the API with the present answer; a token with a sound one."""
 
     hosts: tuple[str, ...]
-    answers: list[httpx.Response] = field(default_factory=list)
     token: bytes | None = None
     requests: list[httpx.Request] = field(default_factory=list)
 
