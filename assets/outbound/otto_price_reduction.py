@@ -69,7 +69,8 @@ def request_reduction(conn: sa.Connection, request: ReductionRequest, now: datet
             "requested_at": request.requested_at.isoformat(),
         },
         priority=_PRIORITY,
-        now=now,
+        # The worker's time is the machine's; `now` is business time.
+        now=datetime.now(UTC),
     )
 
 

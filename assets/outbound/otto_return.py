@@ -8,7 +8,7 @@ whose decision is not on our books with a basis. The rules stand in `assets.rule
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -79,7 +79,8 @@ def enqueue_decision(conn: sa.Connection, decision: ReturnDecision, now: datetim
             "decided_at": decision.decided_at.isoformat(),
         },
         priority=_PRIORITY,
-        now=now,
+        # The worker's time is the machine's; `now` is business time.
+        now=datetime.now(UTC),
     )
 
 

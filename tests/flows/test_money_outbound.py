@@ -210,6 +210,16 @@ def request(shop: Any, order: Any, request_id: str, cents: int = 100, item: int 
         return request_reduction(conn, wanted, shop.clock.now())
 
 
+def test_what_is_asked_for_by_a_business_clock_that_is_ahead_leaves_at_once(shop: Any) -> None:
+    order = sent_order(shop, 2)
+    later = datetime.now(UTC) + timedelta(days=1)
+    shop.clock.now = lambda: later
+    assert decide(shop, by_person(order, order.items[0], "ACCEPT", "COMPLAINT"))
+    assert request(shop, order, "r1", item=1)
+    assert shop.deliver(returns_handler(shop)) == {"confirmed": 1}
+    assert shop.deliver(reductions_handler(shop)) == {"accepted": 1}
+
+
 def settled(shop: Any, handler: OttoPriceReductionHandler, rounds: int = 1) -> dict[str, int]:
     """Deliver again with every back-off over, so many times; the last result."""
     found: dict[str, int] = {}
