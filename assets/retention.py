@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from assets.reporting import check_result, numbers
+from assets.reporting import check_result, named_check, numbers
 from resources.clock import Clock
 from resources.operating_model import OperatingModel
 from resources.operations.database import OperationsDatabase
@@ -17,10 +17,12 @@ from resources.otto.client import OttoClient
 from resources.wms.keeping import KeepsFiles
 from resources.wms.port import WmsPort
 
-_IN_TIME = dg.AssetCheckSpec(
+_IN_TIME = named_check(
     "personal_data_erased_in_time",
-    asset="retention",
-    description="No raw page and no address of an order that is over is held beyond its days.",
+    "retention",
+    "No raw page and no address of an order that is over is held beyond its days.",
+    "Start the job erase_personal_data and read why it fails; "
+    "an open order that is old: look it up at OTTO and in the warehouse, and end it.",
 )
 
 
@@ -95,9 +97,5 @@ def retention_checks(
             {"sales_order_id": order_id, "what": "address of an order that is open for so long"}
             for order_id in left.open_too_long
         ],
-        remedy=(
-            "Start the job erase_personal_data and read why it fails; "
-            "an open order that is old: look it up at OTTO and in the warehouse, and end it."
-        ),
         measures={"addresses_left": left.count},
     )
