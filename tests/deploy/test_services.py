@@ -57,6 +57,13 @@ def test_only_the_daemon_gets_the_secrets() -> None:
     assert knowing == ["otto-daemon"]
 
 
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_every_service_finds_dagsters_storage(unit: Path) -> None:
+    text = text_of(unit)
+    assert "\nEnvironmentFile=/etc/otto_pipelines/places\n" in text
+    assert "\nEnvironmentFile=-/etc/otto_pipelines/storage\n" in text
+
+
 @pytest.mark.parametrize("unit", WEBSERVERS, ids=lambda unit: unit.stem)
 def test_webservers_listen_on_the_loopback_only(unit: Path) -> None:
     command = command_of(unit)
