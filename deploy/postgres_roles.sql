@@ -1,9 +1,9 @@
 -- Three roles for the operations database on PostgreSQL. Run it in that database as a superuser, with
--- psql -1 -f deploy/postgres_roles.sql, before the first migration and again after each upgrade: new
--- tables and columns are hidden from the reader until then. Give each role its password with
+-- psql -1 -f deploy/postgres_roles.sql, before the first migration and again after each upgrade and
+-- each restore: new tables and columns are hidden from the reader until then. Give each role its password with
 -- \password, or a certificate.
 --
---   otto_owner   changes the schema; used by `otto-pipelines migrate` only
+--   otto_owner   changes the schema; used by `otto-pipelines migrate` and `backup restore` only
 --   otto_app     reads and writes rows; OPERATIONS_DATABASE_URL of the services
 --   otto_reader  reads everything but personal data; for support and for questions
 
@@ -29,7 +29,7 @@ GRANT USAGE ON SCHEMA public TO otto_app, otto_reader;
 ALTER DEFAULT PRIVILEGES FOR ROLE otto_owner IN SCHEMA public
     GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO otto_app;
 ALTER DEFAULT PRIVILEGES FOR ROLE otto_owner IN SCHEMA public
-    GRANT USAGE ON SEQUENCES TO otto_app;
+    GRANT USAGE, SELECT ON SEQUENCES TO otto_app;
 
 -- What is there already: its owner, its rows for the services, all but personal data for the reader.
 DO $$
@@ -57,4 +57,5 @@ BEGIN
     END IF;
 END
 $$;
-GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO otto_app;
+-- Its backup reads them, too.
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO otto_app;

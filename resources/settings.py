@@ -54,18 +54,18 @@ _OF_FILES = {"WMS_FILES_DIR": "folder of the partner's files, or sftp://user@hos
 
 def data_folder(environment: Mapping[str, str]) -> Path:
     """Where our own files lie unless a variable says otherwise."""
-    return Path(environment.get("OTTO_PIPELINES_DATA", "data")).absolute()
+    return Path(environment.get("OTTO_PIPELINES_DATA") or "data").absolute()
 
 
 def operating_model_path(environment: Mapping[str, str]) -> Path:
     """The file that says how this seller works; needs nothing else of the environment."""
-    return Path(environment.get("OPERATING_MODEL", "operating_model.yaml"))
+    return Path(environment.get("OPERATING_MODEL") or "operating_model.yaml")
 
 
 def operations_database_url(environment: Mapping[str, str]) -> str:
     """Where the operations database is; needs nothing else of the environment."""
     default = f"sqlite:///{data_folder(environment) / 'operations.sqlite'}"
-    return environment.get("OPERATIONS_DATABASE_URL", default)
+    return environment.get("OPERATIONS_DATABASE_URL") or default
 
 
 def operations_owner_url(environment: Mapping[str, str]) -> str:
@@ -77,7 +77,7 @@ def operations_owner_url(environment: Mapping[str, str]) -> str:
 def finance_database_path(environment: Mapping[str, str]) -> Path:
     """The file that finance opens; needs nothing else of the environment."""
     default = data_folder(environment) / "finance.duckdb"
-    return Path(environment.get("FINANCE_DATABASE_PATH", default))
+    return Path(environment.get("FINANCE_DATABASE_PATH") or default)
 
 
 def finance_signing_key(environment: Mapping[str, str]) -> str | None:
@@ -101,7 +101,7 @@ def settings_from_environment(environment: Mapping[str, str]) -> Settings:
     Raises:
         SettingsError: a variable is missing or has a value outside its list.
     """
-    adapter = environment.get("WMS_ADAPTER", "http")
+    adapter = environment.get("WMS_ADAPTER") or "http"
     if adapter not in WMS_ADAPTERS:
         raise SettingsError(
             f"WMS_ADAPTER is {adapter!r}; known adapters: {', '.join(WMS_ADAPTERS)}"
@@ -110,7 +110,7 @@ def settings_from_environment(environment: Mapping[str, str]) -> Settings:
     missing = [f"  {name}: {text}" for name, text in required.items() if not environment.get(name)]
     if missing:
         raise SettingsError("environment variables are not set:\n" + "\n".join(missing))
-    client_auth = environment.get("OTTO_CLIENT_AUTH", "form")
+    client_auth = environment.get("OTTO_CLIENT_AUTH") or "form"
     if client_auth not in {"form", "basic"}:
         raise SettingsError(f"OTTO_CLIENT_AUTH is {client_auth!r}; use 'form' or 'basic'")
     key_file = environment.get("WMS_SFTP_KEY_FILE")

@@ -55,7 +55,7 @@ def restore(
         place = installation(os.environ)
         _refuse_while_running(place, force=force)
         manifest = put_back(folder.absolute(), place, force=force)
-        with operations() as db, db.write() as conn:
+        with operations(place.operations_url) as db, db.write() as conn:
             asked = outbox_desk.doubt(conn, datetime.now(UTC))
     tables = sum(map(len, manifest.tables.values()))
     console.print(f"{folder} is put back; {tables} tables are those of {manifest.created_at}")

@@ -108,9 +108,9 @@ def model() -> OperatingModel:
 
 
 @contextmanager
-def operations() -> Iterator[OperationsDatabase]:
-    """Open the operations database, prepared to this version's schema."""
-    database = OperationsDatabase(operations_database_url(os.environ))
+def operations(url: str | None = None) -> Iterator[OperationsDatabase]:
+    """Open the operations database, or the one at `url`, prepared to this version's schema."""
+    database = OperationsDatabase(url or operations_database_url(os.environ))
     try:
         database.migrate()
         yield database

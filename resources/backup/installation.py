@@ -15,7 +15,7 @@ from resources.settings import (
     data_folder,
     finance_database_path,
     operating_model_path,
-    operations_database_url,
+    operations_owner_url,
 )
 
 OPERATIONS = "operations.sqlite"
@@ -33,6 +33,7 @@ class Installation:
     """Databases, files and folders of one installation."""
 
     operations_url: str
+    """As the role that owns the tables, where there is one: a restore replaces them."""
     finance: FinanceDatabase
     data: Path
     model: Path
@@ -99,7 +100,7 @@ def installation(environment: Mapping[str, str]) -> Installation:
     """Find the installation that the environment names."""
     home = environment.get("DAGSTER_HOME")
     return Installation(
-        operations_url=operations_database_url(environment),
+        operations_url=operations_owner_url(environment),
         finance=FinanceDatabase(finance_database_path(environment)),
         data=data_folder(environment),
         model=operating_model_path(environment).absolute(),

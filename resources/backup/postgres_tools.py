@@ -56,7 +56,16 @@ def _run(program: str, url: str, arguments: list[str]) -> None:
         command, env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise BackupError(f"{program} on {target} failed: {done.stderr.strip()[:500]}")
+        raise BackupError(
+            f"{program} on {target} failed: {_said(program, done.stderr)}. Check that the server "
+            "answers and that the role may do it (docs/security.md, Database roles), then try again"
+        )
+
+
+def _said(program: str, stderr: str) -> str:
+    """Its own lines; context and detail may quote a row, and a row may hold an address."""
+    lines = [line for line in stderr.splitlines() if line.startswith(f"{program}: error:")]
+    return "; ".join(lines)[:500] or "no reason given"
 
 
 def _found(program: str) -> Path:

@@ -53,6 +53,19 @@ def test_addresses_lose_their_last_slash_and_files_have_a_home(tmp_path: Path) -
     assert settings.state_dir == tmp_path
 
 
+def test_a_variable_that_is_set_to_nothing_counts_as_not_set() -> None:
+    optional = (
+        "OTTO_PIPELINES_DATA",
+        "OPERATIONS_DATABASE_URL",
+        "FINANCE_DATABASE_PATH",
+        "OPERATING_MODEL",
+        "OTTO_CLIENT_AUTH",
+        "WMS_ADAPTER",
+    )
+    empty = settings_from_environment({**COMPLETE, **dict.fromkeys(optional, "")})
+    assert empty == settings_from_environment(COMPLETE)
+
+
 @pytest.fixture
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     example = Path(__file__).resolve().parents[2] / "operating_model.example.yaml"

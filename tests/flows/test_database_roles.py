@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -11,6 +12,10 @@ from psycopg.errors import InsufficientPrivilege
 from typer.testing import CliRunner
 
 from otto_pipelines.cli import app
+from resources.backup.installation import installation
+from resources.backup.manifest import BackupError
+from resources.backup.restoring import restore
+from resources.backup.taking import take
 from resources.operations.database import OperationsDatabase, OperationsDatabaseError
 from resources.operations.schema import metadata
 from tests.flows.conftest import Shop
@@ -38,8 +43,8 @@ class Server:
             return connection.execute(query).fetchall()
 
 
-@pytest.fixture
-def empty(postgresql_cluster: str) -> Iterator[Server]:
+@contextmanager
+def new_database(postgresql_cluster: str) -> Iterator[Server]:
     """A database with the roles, before the first migration."""
     server = Server(postgresql_cluster, f"roles_{uuid.uuid4().hex}")
     with psycopg.connect(f"{postgresql_cluster}/postgres", autocommit=True) as admin:
@@ -48,6 +53,12 @@ def empty(postgresql_cluster: str) -> Iterator[Server]:
         yield server
         drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
         admin.execute(drop.format(sql.Identifier(server.name)))
+
+
+@pytest.fixture
+def empty(postgresql_cluster: str) -> Iterator[Server]:
+    with new_database(postgresql_cluster) as server:
+        yield server
 
 
 @pytest.fixture
@@ -122,6 +133,45 @@ def test_the_reader_sees_everything_but_personal_data(shop: Shop, server: Server
     for statement in ("DELETE FROM orders", "UPDATE orders SET order_number = ''"):
         with pytest.raises(InsufficientPrivilege):
             server.execute("otto_reader", statement)
+
+
+def test_the_services_back_up_and_the_owner_restores(
+    shop: Shop, server: Server, postgresql_cluster: str, tmp_path: Path
+) -> None:
+    order = shop.new_order(1)
+    shop.sync_orders()
+    made = take(
+        installation(
+            {
+                "OPERATIONS_DATABASE_URL": server.url("otto_app"),
+                "OTTO_PIPELINES_DATA": str(tmp_path / "data"),
+                "OPERATING_MODEL": str(tmp_path / "operating_model.yaml"),
+            }
+        ),
+        tmp_path / "backup",
+    )
+    with new_database(postgresql_cluster) as other:
+        environment = {
+            "OPERATIONS_DATABASE_URL": other.url("otto_app"),
+            "OTTO_PIPELINES_DATA": str(tmp_path / "other"),
+            "OPERATING_MODEL": str(tmp_path / "operating_model.yaml"),
+            "DAGSTER_HOME": "",
+        }
+        with pytest.raises(BackupError, match="Database roles") as refused:
+            restore(tmp_path / "backup", installation(environment))
+        assert order.order_id not in str(refused.value)
+        environment["OPERATIONS_DATABASE_OWNER_URL"] = other.url("otto_owner")
+        done = CliRunner().invoke(
+            app, ["backup", "restore", str(tmp_path / "backup")], env=environment
+        )
+        assert done.exit_code == 0, done.output
+        other.execute("postgres", SCRIPT.read_text(encoding="utf-8"))
+        assert len(made.tables["operations.dump"]) == len(metadata.tables) + 1
+        assert other.rows("otto_app", "SELECT sales_order_id FROM orders") == [(order.order_id,)]
+        assert other.rows("otto_reader", "SELECT sales_order_id FROM orders") == [(order.order_id,)]
+        for role in ("otto_app", "otto_reader"):
+            with pytest.raises(InsufficientPrivilege):
+                other.execute(role, "UPDATE alembic_version SET version_num = '0001'")
 
 
 def test_other_roles_do_not_enter(server: Server) -> None:
