@@ -1,4 +1,4 @@
-"""Asset `upkeep`: old runs of Dagster erased, databases compacted.
+"""Asset `upkeep`: old runs of Dagster and old records of ours erased, databases compacted.
 
 Belongs here: the Dagster shell, and which databases there are. Erasing personal data is the work of
 `assets.retention`.
@@ -11,9 +11,11 @@ import dagster as dg
 
 from assets.reporting import numbers, table
 from assets.run_history import purge
+from resources.clock import Clock
 from resources.compaction import Compacted, compact_postgresql, compact_sqlite
 from resources.operating_model import OperatingModel
 from resources.operations.database import OperationsDatabase
+from resources.operations.old_records import OldRecords, erase_old_records, old_records
 
 
 class UpkeepConfig(dg.Config):
@@ -32,6 +34,7 @@ class UpkeepConfig(dg.Config):
     description=(
         "Runs of Dagster with their events, logs and check results, erased after the days that the "
         "operating model sets; what tells the newest state of an asset, partition or check stays. "
+        "As long are synchronisations kept, and alerts that are over. "
         "Databases from which much was erased give their space back."
     ),
 )
@@ -40,18 +43,23 @@ def upkeep(
     config: UpkeepConfig,
     operations: dg.ResourceParam[OperationsDatabase],
     model: dg.ResourceParam[OperatingModel],
+    clock: dg.ResourceParam[Clock],
 ) -> dg.MaterializeResult:
     """Erase, then compact."""
     instance = context.instance
     # Runs carry real time, whatever the clock of business says.
-    before = datetime.now(UTC) - timedelta(days=model.retention.run_days)
-    purged = purge(instance, before, dry=config.dry)
+    kept = timedelta(days=model.retention.run_days)
+    purged = purge(instance, datetime.now(UTC) - kept, dry=config.dry)
+    records = _records(operations, clock.now() - kept, dry=config.dry)
     done = [] if config.dry or not config.compact else _compact(instance, operations)
+    done_or_due = "due" if config.dry else "erased"
     counts = {
         "runs_erased": 0 if config.dry else purged.erased,
         "runs_due": purged.erased if config.dry else 0,
         "old_runs_kept": purged.old_but_kept,
         "runs_left": purged.left,
+        f"synchronisations_{done_or_due}": records.synchronisations,
+        f"alerts_{done_or_due}": records.alerts,
         "bytes_given_back": sum(one.bytes_before - one.bytes_after for one in done),
         "databases_skipped": sum(one.skipped is not None for one in done),
     }
@@ -68,6 +76,14 @@ def upkeep(
     if shown:
         metadata["databases"] = table(shown)
     return dg.MaterializeResult(metadata=metadata)
+
+
+def _records(operations: OperationsDatabase, before: datetime, *, dry: bool) -> OldRecords:
+    if dry:
+        with operations.read() as conn:
+            return old_records(conn, before)
+    with operations.write() as conn:
+        return erase_old_records(conn, before)
 
 
 def _compact(instance: dg.DagsterInstance, operations: OperationsDatabase) -> list[Compacted]:

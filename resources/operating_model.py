@@ -310,7 +310,9 @@ class Retention(_Section):
         default=90, ge=1, description="days after the last change of an order"
     )
     run_days: int = Field(
-        default=30, ge=1, description="days for runs in the UI, their logs and check results"
+        default=30,
+        ge=1,
+        description="days for runs in the UI, the log of synchronisations, alerts that are over",
     )
 
 

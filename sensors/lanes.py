@@ -161,7 +161,7 @@ housekeeping = dg.define_asset_job(
     "housekeeping",
     selection=dg.AssetSelection.assets("upkeep"),
     tags=BULK,
-    description="Erase old runs of Dagster, compact the databases; dry only counts.",
+    description="Erase old runs and records of runs, compact the databases; dry only counts.",
 )
 
 erase_personal_data = dg.define_asset_job(

@@ -211,6 +211,6 @@ def build_schedules(automation: Automation) -> list[dg.ScheduleDefinition]:
         housekeeping.name,
         automation.upkeep_cron,
         automation,
-        "Erase old runs of Dagster, compact the databases.",
+        "Erase old runs and records of runs, compact the databases.",
     )
     return [orders, shipments, reconciliation, retention, exceptions, kpis, upkeep]

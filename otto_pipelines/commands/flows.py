@@ -70,9 +70,9 @@ def reconcile() -> None:
 
 
 def housekeeping(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count old runs.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what is old.")] = False,
 ) -> None:
-    """Erase old runs of Dagster and compact the databases now."""
+    """Erase old runs and records of runs, and compact the databases, now."""
     _execute("housekeeping", config={"ops": {"upkeep": {"config": {"dry": dry_run}}}})
 
 

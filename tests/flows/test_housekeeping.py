@@ -17,10 +17,12 @@ from typer.testing import CliRunner
 from assets.run_history import Purged, purge
 from otto_pipelines.cli import app
 from otto_pipelines.demo.rehearsal import rehearse
-from resources.backup.manifest import Manifest, read_manifest
+from resources.backup.manifest import Manifest, TableHashes, read_manifest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 Command = Callable[..., str]
+# Of the operations database, housekeeping erases old rows of these.
+PURGED = ("sync_runs", "alerts", "alert_notices", "alert_deliveries")
 
 
 @pytest.fixture
@@ -111,7 +113,7 @@ def test_a_month_is_purged_and_restored_with_equal_tables(command: Command, tmp_
     again = taken(command, "other", tmp_path / "again")
     assert again.tables == before.tables
     for database in ("operations.sqlite", "finance.work.duckdb", "finance.duckdb"):
-        assert after.tables[database] == before.tables[database]
+        assert lasting(after.tables[database]) == lasting(before.tables[database])
     assert asset_states(tmp_path / "other" / "dagster") == states
     print(  # noqa: T201 - the campaign's figures
         json.dumps(
@@ -131,6 +133,10 @@ def test_a_month_is_purged_and_restored_with_equal_tables(command: Command, tmp_
 def taken(command: Command, folder: str, backup: Path) -> Manifest:
     command(folder, "backup", "take", str(backup))
     return read_manifest(backup)
+
+
+def lasting(tables: TableHashes) -> TableHashes:
+    return {name: content for name, content in tables.items() if name not in PURGED}
 
 
 def purge_all(home: Path) -> Purged:
