@@ -20,6 +20,7 @@ from otto_pipelines.commands import (
     breaks,
     closing,
     connections,
+    customer_care,
     environment_file,
     exceptions,
     flows,
@@ -94,6 +95,7 @@ app.command()(flows.sync)
 app.command()(flows.reconcile)
 app.command()(flows.housekeeping)
 app.command()(overview.status)
+app.command()(customer_care.order)
 app.command()(syncs.syncs)
 app.command()(migration.migrate)
 app.command("check-connection")(connections.check_connection)

@@ -238,6 +238,36 @@ AGING = View(
     """,
 )
 
+FULFILMENT = View(
+    "fulfilment_status",
+    "Where each unit is, for customer care; the newest orders first.",
+    columns(
+        """
+        order_number         VARCHAR     order number that the buyer sees
+        sku                  VARCHAR     SKU
+        status               VARCHAR     status of the unit, see docs/customer-care.md
+        meaning              VARCHAR     the status in words
+        next_step            VARCHAR     what happens next, or what to do
+        tell_buyer           VARCHAR     what a buyer may be told
+        escalate_to          VARCHAR     who has to act; empty: nobody
+        carrier              VARCHAR     carrier of the parcel
+        tracking_link        VARCHAR     the buyer's link to the parcel
+        dispatched_at        TIMESTAMPTZ when the unit left the warehouse
+        expected_delivery_at TIMESTAMPTZ what OTTO promised the buyer
+        ship_by_at           TIMESTAMPTZ latest dispatch that keeps this promise
+        sales_order_id       VARCHAR     OTTO's salesOrderId
+        position_item_id     VARCHAR     OTTO's positionItemId
+        """
+    ),
+    """
+    SELECT order_number, sku, status, meaning, next_step, tell_buyer, escalate_to, carrier,
+        tracking_link, dispatched_at, expected_delivery_at, ship_by_at, sales_order_id,
+        position_item_id
+    FROM reconciliation.fulfilment_status
+    ORDER BY order_day DESC, order_number, position_item_id
+    """,
+)
+
 CLOSED_PERIODS = View(
     "closed_periods",
     "Where each period stands that was ever closed.",
@@ -346,6 +376,7 @@ VIEWS: tuple[View, ...] = (
     OPEN_BREAKS,
     DRIFT_PER_DAY,
     AGING,
+    FULFILMENT,
     CLOSED_PERIODS,
     PERIOD_STATUS,
     LATE_DIFFERENCES,

@@ -15,7 +15,7 @@ accepted it); they only ever gain columns.
 from resources.finance_staging import NOTES, STAGING
 from resources.finance_table import Table, columns
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 ORDER_LINES = Table(
@@ -156,6 +156,35 @@ REFUNDS = Table(
         refunded_at              TIMESTAMPTZ   when it was written
         difference_class         VARCHAR       matched, in_progress (announced, or a reduction waits), expected or break, as in order_lines
         difference_kind          VARCHAR       kind of the expected difference or break
+        """
+    ),
+)
+
+FULFILMENT_STATUS = Table(
+    "reconciliation",
+    "fulfilment_status",
+    "One row per position item for customer care: what is so, what happens next, and its parcel.",
+    columns(
+        """
+        order_number         VARCHAR     order number that the buyer sees
+        sales_order_id       VARCHAR     OTTO's salesOrderId
+        position_item_id     VARCHAR     OTTO's positionItemId
+        order_day            DATE        day of the order in Europe/Berlin
+        sku                  VARCHAR     SKU at OTTO
+        status               VARCHAR     status of the unit, see docs/customer-care.md
+        meaning              VARCHAR     the status in words
+        next_step            VARCHAR     what happens next, or what to do
+        tell_buyer           VARCHAR     what a buyer may be told
+        escalate_to          VARCHAR     who has to act; empty: nobody
+        otto_status          VARCHAR     what OTTO says: its fulfilment status
+        wms_status           VARCHAR     what the warehouse says: state of the line; null: it never had it
+        parcel_id            VARCHAR     the WMS's parcel; null: none left
+        carrier              VARCHAR     carrier in OTTO's words, else in the WMS's
+        tracking_number      VARCHAR     tracking number of the WMS, corrected where it corrected it
+        tracking_link        VARCHAR     the buyer's link; null where the tracking gate holds the number
+        dispatched_at        TIMESTAMPTZ when the unit left the warehouse
+        expected_delivery_at TIMESTAMPTZ what OTTO promised the buyer
+        ship_by_at           TIMESTAMPTZ latest dispatch that keeps this promise
         """
     ),
 )
@@ -315,6 +344,7 @@ RECONCILIATION: tuple[Table, ...] = (
     SHIPMENTS,
     PRICES,
     REFUNDS,
+    FULFILMENT_STATUS,
     STOCK,
     BREAKS,
     BREAK_HISTORY,

@@ -47,6 +47,7 @@ STAGING: tuple[Table, ...] = (
         buyer_price_cents          BIGINT
         fulfilment_status          VARCHAR
         processable_at             TIMESTAMPTZ
+        expected_delivery_at       TIMESTAMPTZ
         sent_at                    TIMESTAMPTZ
         returned_at                TIMESTAMPTZ
         cancelled_at               TIMESTAMPTZ
@@ -99,6 +100,7 @@ STAGING: tuple[Table, ...] = (
         carrier                   VARCHAR
         tracking_number           VARCHAR
         corrected_tracking_number VARCHAR
+        tracking_url              VARCHAR
         shipped_at                TIMESTAMPTZ
         state                     VARCHAR
         parked_rules              VARCHAR[]

@@ -21,6 +21,7 @@ from assets.contracts.rules import RULES
 from assets.exceptions.kinds import EXCEPTION_KINDS
 from assets.kpi.figures import KPIS
 from assets.reconciliation.break_kinds import BREAK_KINDS
+from assets.rules.fulfilment_status import STATUSES
 from assets.rules.shipment_gate import GATE_RULES
 from otto_pipelines.cli import app
 from otto_pipelines.definitions import build_definitions
@@ -117,6 +118,17 @@ def exception_kinds() -> str:
 def kpis() -> str:
     """The key figures; times in minutes, money in cents."""
     return markdown(["Figure", "Meaning"], [[f"`{k.name}`", k.meaning] for k in KPIS.values()])
+
+
+def fulfilment_statuses() -> str:
+    """Every status that customer care sees, in the order in which it is chosen."""
+    return markdown(
+        ["Status", "What is so", "What happens next", "What to tell the buyer", "Who has to act"],
+        [
+            [f"`{s.status}`", s.meaning, s.next_step, s.tell_buyer, s.escalate_to]
+            for s in STATUSES.values()
+        ],
+    )
 
 
 def assets() -> str:
@@ -235,6 +247,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "gate-rules": gate_rules,
     "exception-kinds": exception_kinds,
     "kpis": kpis,
+    "fulfilment-statuses": fulfilment_statuses,
     "assets": assets,
     "automation": automation,
     "jobs": jobs,

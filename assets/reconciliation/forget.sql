@@ -28,6 +28,9 @@ WHERE t.order_day = j.order_day AND t.sales_order_id = j.sales_order_id;
 DELETE FROM reconciliation.refunds AS t USING judged AS j
 WHERE t.order_day = j.order_day AND t.sales_order_id = j.sales_order_id;
 
+DELETE FROM reconciliation.fulfilment_status AS t USING judged AS j
+WHERE t.order_day = j.order_day AND t.sales_order_id = j.sales_order_id;
+
 DELETE FROM staging.open_orders WHERE order_ref IN (SELECT sales_order_id FROM judged);
 
 DELETE FROM staging.waiting_units WHERE sales_order_id IN (SELECT sales_order_id FROM judged);

@@ -9,7 +9,7 @@
 CREATE OR REPLACE TEMP TABLE parcels_in_scope AS
 SELECT l.order_ref, l.line_id, l.order_day, l.order_key, l.recorded_at, p.parcel_id, p.carrier_raw,
     p.carrier, coalesce(p.corrected_tracking_number, p.tracking_number) AS number, p.shipped_at,
-    p.state, p.parked_rules, p.deadline_at
+    p.tracking_url, p.state, p.parked_rules, p.deadline_at
 FROM (FROM staging.parcel_lines SEMI JOIN scope USING (order_key) WHERE of_scope(order_day)) AS l
 JOIN (FROM staging.parcels SEMI JOIN scope USING (order_key) WHERE of_scope(order_day)) AS p
     USING (parcel_id);
@@ -106,6 +106,7 @@ SELECT
     i.otto_carrier,
     i.otto_tracking_number,
     i.ship_by_at,
+    i.expected_delivery_at,
     i.discount_reading,
     coalesce(i.page_ref, o.page_ref) AS page_ref,
     w.state AS wms_status,
@@ -147,6 +148,8 @@ SELECT
     p.carrier,
     coalesce(p.carrier, i.otto_carrier) AS line_carrier,
     p.number AS tracking_number,
+    p.tracking_url,
+    p.state AS parcel_state,
     CASE WHEN p.state = 'parked' THEN coalesce(p.parked_rules, []) ELSE [] END AS parked_rules,
     confirmation.state AS confirmation_state,
     -- The latest moment, in business time, at which anything happened to the item.

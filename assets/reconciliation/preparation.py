@@ -10,6 +10,7 @@ from datetime import datetime
 import duckdb
 
 from assets.reconciliation.break_kinds import BREAK_KINDS
+from assets.rules import fulfilment_status
 from resources.finance_staging import UNKNOWN_DAY
 from resources.operating_model import Reconciliation
 
@@ -26,6 +27,7 @@ MACROS = (
     # What one side does not say counts from `due` on, but not before that side was read after it.
     "when_read(due, read_until, as_of) AS CASE WHEN due <= read_until THEN due "
     "ELSE greatest(due, as_of + to_minutes(1)) END",
+    fulfilment_status.MACRO,
 )
 
 _WORKING_TABLES = {
@@ -75,6 +77,16 @@ def prepare(
     _note_run(con, policy, now)
     _note_kinds(con)
     _fill(con, "sku_map", "sku VARCHAR, wms_sku VARCHAR", list(sku_map.items()))
+    _fill(
+        con,
+        "fulfilment_statuses",
+        "status VARCHAR, meaning VARCHAR, next_step VARCHAR, tell_buyer VARCHAR, "
+        "escalate_to VARCHAR",
+        [
+            (each.status, each.meaning, each.next_step, each.tell_buyer, each.escalate_to)
+            for each in fulfilment_status.STATUSES.values()
+        ],
+    )
     grace = "carrier VARCHAR, confirmation INTERVAL, confirmed_not_dispatched INTERVAL"
     _fill(con, "carrier_grace", grace, [])
     for carrier, own in policy.grace_by_carrier.items():

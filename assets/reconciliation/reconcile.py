@@ -30,6 +30,7 @@ from assets.reconciliation.scope import (
     take_portion,
 )
 from assets.reconciliation.staging import Staged, stage
+from assets.rules.fulfilment_status import STATUSES
 from resources.finance import FinanceDatabase
 from resources.operating_model import Reconciliation
 from resources.operations.database import OperationsDatabase
@@ -56,6 +57,7 @@ _WRITE = (
     "shipments",
     "prices",
     "refunds",
+    "fulfilment_status",
     "open_orders",
     "waiting_units",
     "last_prices",
@@ -77,6 +79,7 @@ _WRITTEN_BY_ORDER = (
     "reconciliation.shipments",
     "reconciliation.prices",
     "reconciliation.refunds",
+    "reconciliation.fulfilment_status",
     "reconciliation.daily_summary",
     "staging.otto_fingerprints",
     "staging.wms_fingerprints",
@@ -200,7 +203,7 @@ def run_steps(con: duckdb.DuckDBPyConnection, steps: Sequence[str]) -> None:
 def _program() -> list[str]:
     """All texts of which the comparison is made."""
     files = [path.read_text(encoding="utf-8") for path in sorted(_FOLDER.glob("*.sql"))]
-    return [repr(BREAK_KINDS), *MACROS, *files]
+    return [repr(BREAK_KINDS), repr(STATUSES), *MACROS, *files]
 
 
 def _outcome(

@@ -129,6 +129,8 @@ _SOURCES: dict[str, _Source] = {
         parcels,
         parcels.c.recorded_at,
         ("parcel_id",),
+        # The link that we made of a good number; one of the WMS may hold a postal code.
+        named={"tracking_url": sa.case((parcels.c.state == "released", parcels.c.tracking_url))},
         convert={"parked_rules": _broken_rules},
     ),
     # Parcel lines have no time of their own: they come with their parcel.

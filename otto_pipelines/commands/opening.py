@@ -13,6 +13,7 @@ from rich.table import Table
 
 from assets.alerting.trial import UnknownRoute
 from assets.closing.periods import ClosingError
+from assets.customer_care.lookup import OrderNotFound
 from assets.exceptions.desk import ExceptionRefusal
 from assets.reconciliation.decisions import DecisionError
 from assets.reduction_desk import ReductionRefused
@@ -58,6 +59,7 @@ EXPECTED = (
     FinanceDatabaseError,
     OperatingModelError,
     OperationsDatabaseError,
+    OrderNotFound,
     OttoError,
     OutboxRefusal,
     ReductionRefused,
