@@ -59,7 +59,9 @@ def statuses_in_file(shop: Any) -> dict[tuple[str, str], str]:
         rows = con.execute(
             "SELECT sales_order_id, position_item_id, status FROM reports.fulfilment_status"
         ).fetchall()
-    return {(order, item): status for order, item, status in rows}
+    found = {(order, item): status for order, item, status in rows}
+    assert len(found) == len(rows)
+    return found
 
 
 def true_state(shop: Any, order: str, item: str) -> str | None:

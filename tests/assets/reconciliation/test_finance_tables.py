@@ -162,3 +162,20 @@ def test_both_operations_databases_give_the_same_tables(world_of_each_database: 
         "SELECT order_day, sent_at, buyer_price_cents FROM reconciliation.order_lines "
         "WHERE sales_order_id = 'a'"
     ) == [(date(2026, 3, 2), world.now, 1999)]
+
+
+def test_customer_care_gets_no_link_that_the_warehouse_made(world: Any) -> None:
+    """It may hold a postal code; the link of a released parcel is made by us."""
+    link = "https://carrier.example/?plz=01067"
+    for ref, state in (("good", "released"), ("held", "parked"), ("new", "received")):
+        world.dispatched(ref, parcel={"state": state, "tracking_url": link})
+    world.reconcile()
+    assert world.query(
+        "SELECT sales_order_id, status, tracking_link FROM reports.fulfilment_status ORDER BY 1"
+    ) == [
+        ("good", "shipped_confirmation_on_its_way", link),
+        ("held", "shipped_number_held", None),
+        ("new", "shipped_confirmation_on_its_way", None),
+    ]
+    held = "SELECT count(*) FROM staging.parcels WHERE tracking_url IS NOT NULL"
+    assert world.query(held) == [(1,)]
