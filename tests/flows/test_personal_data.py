@@ -142,7 +142,7 @@ def test_runs_that_fail_tell_no_secret_and_no_buyer(
     recorded_shop.clock = FixedClock(over)
     recorded_shop.assemble()
     recorded_shop.run("reconcile")
-    close_busiest_day(tmp_path / "finance.duckdb", over)
+    close_busiest_day(tmp_path / "finance.duckdb", over, lambda: recorded_shop.run("reconcile"))
     wires = (recorded_shop.sandbox.otto_wire, recorded_shop.sandbox.wms_wire)
     for wire in wires:
         wire.lose("GET", "/v4/orders")
