@@ -55,7 +55,7 @@ def retry(db: OperationsDatabase, ids: Sequence[str] = (), kinds: Sequence[str] 
         raise ExceptionRefusal(
             f"{', '.join(unknown)}: no kind of message; take {', '.join(MESSAGE_KINDS)}"
         )
-    if other := [each for each in ids if not each.isdigit()]:
+    if other := [each for each in ids if not each.isdecimal()]:
         raise ExceptionRefusal(
             f"{', '.join(other)}: no message, so there is nothing to send again; "
             "`otto-pipelines errors list` names the remedy of each"
@@ -100,7 +100,7 @@ def reopen(db: OperationsDatabase, ids: Sequence[str], person: Person) -> None:
                 raise ExceptionRefusal(
                     f"{each} is not ignored by a person: see `otto-pipelines errors history`"
                 )
-            if each.isdigit():
+            if each.isdecimal():
                 outbox_desk.take_up_again(conn, int(each), person.reason, now)
             again = replace(
                 last,
@@ -121,7 +121,7 @@ def _ignore_one(
     conn: Connection, exception_id: str, row: OpenException | None, person: Person
 ) -> None:
     now = datetime.now(UTC)
-    if exception_id.isdigit():
+    if exception_id.isdecimal():
         # A message that is not listed may be ignored, too: it may be under way.
         kind = outbox_desk.ignore(conn, int(exception_id), person.reason, now)
         subject, content = f"outbox:{exception_id}", row.content if row else ""
