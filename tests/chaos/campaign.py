@@ -359,6 +359,7 @@ class Show:
         stock, money = self.get("/stock"), self.get("/money")
         db = self.parts.operations
         marks = mark(truth, ledger, stock, db, self.place.finance_file)
+        rows = effects.Rows(db)
         planted = [line["position_item_id"] for line in ledger["breaks"]]
         effect = effects.differences(db, truth, self.get("/sent-shipments"), money, planted)
         known = set(stock["unknown_to_otto"]) | set(stock["unknown_to_wms"])
@@ -382,10 +383,10 @@ class Show:
             "lost": marks.lost,
             "doubled": marks.doubled,
             "missed": marks.missed,
-            "unexpected": marks.unexpected,
+            "unexpected": sorted(set(marks.unexpected) - rows.refused_reductions()),
             "injected_breaks": dict(sorted(marks.injected.items())),
             "effects_that_differ": {name: keys for name, keys in effect.items() if keys},
-            "outbox_unfinished": effects.Rows(db).unfinished(
+            "outbox_unfinished": rows.unfinished(
                 [
                     line["position_item_id"]
                     for line in ledger["breaks"]

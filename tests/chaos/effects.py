@@ -34,6 +34,13 @@ class Rows:
             if row["kind"] == kind and (not states or row["state"] in states)
         ]
 
+    def refused_reductions(self) -> set[tuple[str, str, str]]:
+        """Breaks that our own requests made: OTTO refuses to reduce a unit that came back."""
+        return {
+            ("price_reduction_mismatch", row["order_ref"], row["payload"]["position_item_id"])
+            for row in self.of("otto_price_reduction", "failed")
+        }
+
     def unfinished(self, never_shown: Collection[str]) -> list[str]:
         """Rows that still wait, but for cancellations that OTTO took and `never_shown` (items)."""
         return [
