@@ -17,7 +17,12 @@ _GZIP = 31
 
 
 class BodyError(Exception):
-    """The body will not be read; the message says why."""
+    """The body of an answer will not be read; the message says why.
+
+    What to do: nothing after a single one, the call is repeated or its effect asked about. If it
+    stays so, look whether the address is that of OTTO or the warehouse, and whether a proxy on the
+    way changes answers.
+    """
 
 
 def read_body(answer: httpx.Response) -> bytes:
