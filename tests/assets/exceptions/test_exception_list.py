@@ -393,12 +393,7 @@ def test_a_nearer_urgency_always_goes_before_more_money(
 
 
 def test_every_kind_of_message_that_a_sensor_delivers_is_a_kind_of_exception() -> None:
-    delivered = {
-        *waiting_rows._BY_SYNC_SHIPMENTS,
-        *waiting_rows._BY_SUBMIT_ORDERS,
-        *waiting_rows._BY_DECIDE_RETURNS,
-        *waiting_rows._BY_REDUCE_PRICES,
-    }
+    delivered = {kind for kinds in waiting_rows._KINDS.values() for kind in kinds}
     assert set(MESSAGE_KINDS) == delivered
     assert all(kind.meaning and kind.remedy for kind in EXCEPTION_KINDS.values())
 
