@@ -27,6 +27,7 @@ from resources.operations import outbox_desk
 from resources.operations.columns import metadata
 from resources.operations.outbox import Message, Outbox, enqueue
 from resources.operations.outbox_desk import OutboxRefusal
+from resources.operations.schema import orders
 from resources.operations.schema import outbox as rows
 from resources.operations.schema import outbox_attempts as attempts_of_rows
 
@@ -77,7 +78,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
-        metadata.create_all(self.engine, tables=[rows, attempts_of_rows])
+        metadata.create_all(self.engine, tables=[rows, attempts_of_rows, orders])
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
