@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 
 import dagster as dg
 import pytest
@@ -39,6 +40,15 @@ def test_a_run_that_fails_is_counted_and_the_demo_goes_on(runs: Runs) -> None:
     assert (runs.runs, runs.failed) == (1, {"failing": 1})
 
 
+@pytest.fixture
+def listening() -> Iterator[None]:
+    """Hear Ctrl-C also where a shell started these tests in the background, deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("listening")
 def test_ctrl_c_in_the_middle_of_a_run_ends_the_demo(runs: Runs) -> None:
     with pytest.raises(KeyboardInterrupt):
         runs.run("interrupted")
