@@ -17,6 +17,8 @@ from otto_pipelines.sandbox.otto_availability import PATH
 from resources.operations.database import OperationsDatabase
 from tests.flows.conftest import MONDAY, ObservedSandbox, Shop
 
+REPOSITORY = Path(__file__).resolve().parents[2]
+
 LIMIT = 10
 """Requests a second that OTTO takes. We send less, since on a busy machine some arrive late."""
 OURS = 7
@@ -60,6 +62,7 @@ def put_down(shop: Shop, server: str, how: str | None) -> None:
 def status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setenv("OPERATIONS_DATABASE_URL", f"sqlite:///{tmp_path / 'operations.sqlite'}")
     monkeypatch.setenv("FINANCE_DATABASE_PATH", str(tmp_path / "finance.duckdb"))
+    monkeypatch.setenv("OPERATING_MODEL", str(REPOSITORY / "operating_model.example.yaml"))
     result = CliRunner().invoke(app, ["status", "--json"])
     assert result.exit_code == 0, result.output
     found: dict[str, Any] = json.loads(result.output)
