@@ -5,7 +5,7 @@ Belongs here: opening a running demo in a headless browser and storing what it s
 failed and breaks exist (`stock-check` fails from the 4th to the 13th minute); then, with the
 development requirements installed and Chromium on the machine:
 
-    python tools/screenshots.py --url http://127.0.0.1:3000
+    python -m tools.screenshots --url http://127.0.0.1:3000
 """
 
 import argparse
@@ -13,73 +13,43 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page, Route, sync_playwright
-from playwright.sync_api import TimeoutError as PlaywrightTimeout
+from playwright.sync_api import Page
+
+from tools import dagster_ui
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
-CHROMIUM_SWITCHES = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-LONGEST_WAIT_MS = 60_000
-SETTLE_MS = 2_500
-LOOKS, LOOK_MS = 12, 15_000
-EMPTY_GROUND = (900, 600)
 LARGEST_BYTES = 400_000
 
 
 def graph(page: Page) -> None:
-    """All assets with every group open, in view as a whole."""
+    """All assets with every group open."""
     page.set_viewport_size({"width": 1400, "height": 700})
-    page.add_init_script("localStorage.setItem('asset-graph-direction', '\"vertical\"')")
-    page.goto("/asset-groups")
-    page.get_by_text("housekeeping").first.wait_for()
-    page.get_by_role("button", name="Hide navigation").click()
-    page.keyboard.press("Alt+e")
-    page.get_by_text("daily_summary").first.wait_for()
-    page.wait_for_timeout(SETTLE_MS)
-    page.get_by_placeholder("Jump to").locator("xpath=following::button[1]").click()
-    page.wait_for_timeout(SETTLE_MS)
-    # A double click on empty ground brings the whole graph into view.
-    page.mouse.dblclick(*EMPTY_GROUND)
-
-
-def _open_failed(page: Page, address: str) -> None:
-    """Open a check that fails; while it runs anew the page does not show what it found."""
-    for _ in range(LOOKS):
-        page.goto(address)
-        try:
-            page.get_by_text("row(s) fail").first.wait_for(timeout=LOOK_MS)
-        except PlaywrightTimeout:
-            continue
-        return
-    raise PlaywrightTimeout(f"{address} shows no failed check: is the demo that far?")
+    dagster_ui.open_graph(page)
 
 
 def failed_check(page: Page) -> None:
     """A broken rule of the tracking gate, with its rows and what to do."""
-    page.set_viewport_size({"width": 1500, "height": 900})
-    _open_failed(page, "/assets/parcels?view=checks&checkDetail=tracking_number_valid")
+    dagster_ui.open_failed_check(page, "parcels", "tracking_number_valid")
 
 
 def stock_check(page: Page) -> None:
     """A stock list that the mass-drop guard refused, with what to do."""
-    page.set_viewport_size({"width": 1500, "height": 900})
-    _open_failed(page, "/assets/wms_stock?view=checks&checkDetail=stock_list_believable")
+    dagster_ui.open_failed_check(page, "wms_stock", "stock_list_believable")
 
 
 def breaks(page: Page) -> None:
     """The breaks' checks, one of them open with its rows."""
-    page.set_viewport_size({"width": 1500, "height": 900})
-    _open_failed(page, "/assets/reconciliation/breaks?view=checks&checkDetail=no_price_mismatch")
+    dagster_ui.open_failed_check(page, "reconciliation/breaks", "no_price_mismatch")
+
+
+def exceptions(page: Page) -> None:
+    """What waits for a person, with counts that are plotted."""
+    page.goto("/assets/exceptions")
+    page.get_by_text("at_risk").first.wait_for()
 
 
 def runs(page: Page) -> None:
     """The latest runs with what asked for them and their lanes."""
-    page.set_viewport_size({"width": 1500, "height": 900})
     page.goto("/runs")
     page.get_by_text(re.compile("Success")).first.wait_for()
 
@@ -89,6 +59,7 @@ PICTURES: dict[str, Callable[[Page], None]] = {
     "failed-check": failed_check,
     "stock-check": stock_check,
     "breaks": breaks,
+    "exceptions": exceptions,
     "runs": runs,
 }
 
@@ -97,38 +68,29 @@ def main() -> None:
     """Take the pictures that were asked for; default: all."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--url", default="http://127.0.0.1:3000", help="the demo's Dagster UI")
-    parser.add_argument("--chromium", default="/usr/bin/chromium", help="the browser")
+    parser.add_argument("--chromium", default=dagster_ui.CHROMIUM, help="the browser")
     parser.add_argument("--folder", type=Path, default=IMAGES, help="where pictures are stored")
     parser.add_argument("names", nargs="*", help=f"some of {', '.join(PICTURES)}")
     arguments = parser.parse_args()
     unknown = set(arguments.names) - PICTURES.keys()
     if unknown:
         parser.error(f"no picture {', '.join(sorted(unknown))}; there are {', '.join(PICTURES)}")
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-
-    def only_local(route: Route) -> None:
-        if route.request.url.startswith((arguments.url, "data:", "blob:")):
-            route.continue_()
-        else:
-            route.abort()
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=arguments.chromium, args=list(CHROMIUM_SWITCHES)
-        )
+    with dagster_ui.browser(arguments.chromium) as browser:
         for name in arguments.names or PICTURES:
-            page = browser.new_page(base_url=arguments.url)
-            page.set_default_timeout(LONGEST_WAIT_MS)
-            page.route("**/*", only_local)
+            page = dagster_ui.new_page(browser, arguments.url)
             PICTURES[name](page)
-            page.wait_for_timeout(SETTLE_MS)
-            file = arguments.folder / f"{name}.png"
-            page.screenshot(path=file)
+            take(page, arguments.folder / f"{name}.png")
             page.close()
-            size = file.stat().st_size
-            warning = "  TOO LARGE for the documents" if size > LARGEST_BYTES else ""
-            print(f"{file.name}: {size // 1000} kB{warning}")
-        browser.close()
+
+
+def take(page: Page, file: Path) -> None:
+    """Store what the page shows, once it rests."""
+    page.wait_for_timeout(dagster_ui.SETTLE_MS)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=file)
+    size = file.stat().st_size
+    warning = "  TOO LARGE for the documents" if size > LARGEST_BYTES else ""
+    print(f"{file.name}: {size // 1000} kB{warning}")
 
 
 if __name__ == "__main__":
