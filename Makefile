@@ -5,17 +5,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: demo test conformance campaigns audit setup setup-dev lint types lock clean
+.PHONY: demo test conformance browser campaigns audit setup setup-dev lint types lock clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/otto-pipelines demo
 
 test: $(VENV)/.dev lint types
-	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal -m "not tryton and not campaign"
+	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal -m "not tryton and not campaign and not browser"
 
 # Every warehouse adapter by the same cases, Tryton's and the loops of whole orders included.
 conformance: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/conformance --timeout=1800
+
+# The Dagster UI of a live demo, in a real browser (apt install chromium).
+browser: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/browser
 
 # The long form of what `make test` runs in short.
 campaigns: $(VENV)/.dev

@@ -1,7 +1,7 @@
 """What a person does in the Dagster UI, done by a headless browser.
 
-Belongs here: opening the browser, and each way through the UI once; the browser test and the pictures
-of the documents go the same ways. Pages fetch nothing from elsewhere.
+Belongs here: opening the browser, and each way through the UI once; the browser test and the
+pictures of the documents go the same ways. Pages fetch nothing from elsewhere.
 """
 
 import re

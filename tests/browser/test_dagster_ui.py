@@ -1,6 +1,6 @@
 """The Dagster UI of a live demo, in a real browser, as operations uses it.
 
-Run by `make browser`; BROWSER_PICTURES=docs/images keeps what was seen as pictures of the documents.
+Run by `make browser`; BROWSER_PICTURES=docs/images keeps what is seen for the documents.
 """
 
 import os
