@@ -54,18 +54,20 @@ def new_page(opened: Browser, url: str, *, width: int = 1500, height: int = 900)
 
 
 def open_graph(page: Page) -> None:
-    """All assets with every group open, in view as a whole."""
-    page.add_init_script("localStorage.setItem('asset-graph-direction', '\"vertical\"')")
+    """All groups of assets, in view as a whole."""
     page.goto("/asset-groups")
     page.get_by_text("housekeeping").first.wait_for()
     page.get_by_role("button", name="Hide navigation").click()
-    page.keyboard.press("Alt+e")
-    page.get_by_text("daily_summary").first.wait_for()
     page.wait_for_timeout(SETTLE_MS)
     page.get_by_placeholder("Jump to").locator("xpath=following::button[1]").click()
     page.wait_for_timeout(SETTLE_MS)
     # A double click on empty ground brings the whole graph into view.
     page.mouse.dblclick(*_EMPTY_GROUND)
+
+
+def open_lineage(page: Page, asset: str) -> None:
+    """An asset with those around it."""
+    page.goto(f"/assets/{asset}?view=lineage&lineageScope=neighbors")
 
 
 def open_failed_check(page: Page, asset: str, check: str) -> None:
@@ -109,7 +111,7 @@ def await_backfill(page: Page, backfill: str) -> str:
     for _ in range(_LOOKS):
         page.goto(f"/runs/b/{backfill}")
         state.wait_for()
-        if state.inner_text() in {"Completed", "Failed", "Canceled"}:
+        if state.inner_text() in {"Succeeded", "Failed", "Canceled"}:
             return state.inner_text()
         page.wait_for_timeout(_LOOK_MS)
     raise PlaywrightTimeout(f"backfill {backfill} has not ended: {state.inner_text()}")

@@ -22,8 +22,8 @@ LARGEST_BYTES = 400_000
 
 
 def graph(page: Page) -> None:
-    """All assets with every group open."""
-    page.set_viewport_size({"width": 1400, "height": 700})
+    """All groups of assets."""
+    page.set_viewport_size({"width": 1200, "height": 560})
     dagster_ui.open_graph(page)
 
 

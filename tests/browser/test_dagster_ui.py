@@ -36,7 +36,9 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = [str(Path(sys.executable).with_name("otto-pipelines")), "demo"]
     with said.open("w", encoding="utf-8") as out:
         demo = subprocess.Popen(
-            [*command, "--folder", folder / "shop"], stdout=out, stderr=subprocess.STDOUT
+            [*command, "--orders", "120", "--folder", folder / "shop"],
+            stdout=out,
+            stderr=subprocess.STDOUT,
         )
     try:
         yield _address(demo, said)
@@ -78,11 +80,17 @@ def picture(page: Page) -> Callable[[str], None]:
     return keep
 
 
-def test_the_asset_graph_shows_every_group(page: Page, picture: Callable[[str], None]) -> None:
+def test_the_asset_graph_shows_every_group_and_what_follows_from_an_asset(
+    page: Page, picture: Callable[[str], None]
+) -> None:
+    page.set_viewport_size({"width": 1200, "height": 560})
     dagster_ui.open_graph(page)
-    for asset in ("otto_orders", "parcels", "otto_shipments", "available_to_sell", "exceptions"):
-        page.get_by_text(asset, exact=True).first.wait_for()
+    for group in ("orders", "shipments", "stock", "refunds", "reconciliation", "operations"):
+        page.get_by_text(group, exact=True).first.wait_for()
     picture("asset-graph")
+    dagster_ui.open_lineage(page, "parcels")
+    for asset in ("wms_fulfilment_events", "otto_shipments"):
+        page.get_by_text(asset, exact=True).last.wait_for()
 
 
 def test_a_failed_check_shows_its_rows_and_its_remedy(
@@ -105,7 +113,7 @@ def test_a_backfill_of_three_days_is_launched_and_finishes(
     page.get_by_text("3 partitions").first.wait_for()
     picture("backfill-dialog")
     backfill = dagster_ui.launch_backfill(page)
-    assert dagster_ui.await_backfill(page, backfill) == "Completed"
+    assert dagster_ui.await_backfill(page, backfill) == "Succeeded"
     picture("backfill-done")
 
 
