@@ -89,7 +89,7 @@ def test_the_asset_graph_shows_every_group_and_what_follows_from_an_asset(
         page.get_by_text(group, exact=True).first.wait_for()
     picture("asset-graph")
     dagster_ui.open_lineage(page, "parcels")
-    for asset in ("wms_fulfilment_events", "otto_shipments"):
+    for asset in ("parcels", "otto_shipments"):
         page.get_by_text(asset, exact=True).last.wait_for()
 
 
