@@ -158,6 +158,9 @@ class _Lines:
             }
         if sorted(item for group in groups for item in group.position_item_ids) != sorted(ids):
             judge.flaw("units_named", name, f"{len(groups)} groups for {len(ids)} units")
+        if not all(group.position_item_ids for group in groups):
+            judge.flaw("units_named", name, "a price without a unit")
+            return {}
         each = [judge.cents(group.price_to_pay.gross, name) for group in groups]
         sizes = [len(group.position_item_ids) for group in groups]
         # The price is that of each unit. Only where that cannot be, and the sum is right as it

@@ -167,6 +167,20 @@ def test_vouchers_and_links_are_kept_and_the_buyer_is_not() -> None:
         ({"itemPositions": [position(1, 2, "a", "a")]}, "units_named"),
         ({"itemPositions": [position(1, 2, "a", quantity=2)]}, "units_named"),
         (
+            {
+                "itemPositions": [
+                    position(
+                        1000,
+                        1901,
+                        "a",
+                        "b",
+                        priceToPayPerPositionItems=to_pay((1000, ["a", "b"]), (901, [])),
+                    )
+                ]
+            },
+            "units_named",
+        ),
+        (
             {"itemPositions": [position(1, 2, "a", priceToPayPerPositionItems=to_pay((1, ["b"])))]},
             "units_named",
         ),
