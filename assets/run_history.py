@@ -86,7 +86,10 @@ def _of_newest_partitions(instance: dg.DagsterInstance, asset: dg.AssetKey) -> I
 
 def _of_newest_checks(instance: dg.DagsterInstance) -> Iterator[str]:
     results = AssetCheckExecutionsTable.c
-    newest = sa.select(sa.func.max(results.id)).group_by(results.asset_key, results.check_name)
+    # By state, too: a check that was planned last and never judged must not hide its last result.
+    newest = sa.select(sa.func.max(results.id)).group_by(
+        results.asset_key, results.check_name, results.partition, results.execution_status
+    )
     query = sa.select(results.run_id).where(results.id.in_(newest))
     with _events(instance).index_connection() as conn:
         yield from conn.scalars(query).all()

@@ -94,6 +94,23 @@ def test_the_newest_result_of_a_check_stays_though_a_later_run_made_the_asset(
     assert left == 1
 
 
+def test_a_check_that_was_planned_last_and_never_judged_does_not_hide_its_result(
+    instance: dg.DagsterInstance,
+) -> None:
+    judged = made(instance, plain, sound)
+    planned = made(instance, plain)
+    with instance.event_log_storage.index_connection() as conn:  # type: ignore[attr-defined]
+        conn.execute(
+            sa.insert(AssetCheckExecutionsTable).values(
+                asset_key=plain.key.to_string(),
+                check_name="sound",
+                run_id=planned,
+                execution_status="PLANNED",
+            )
+        )
+    assert runs_to_keep(instance) == {judged, planned}
+
+
 def test_young_runs_and_runs_under_way_stay_and_failed_ones_go(
     instance: dg.DagsterInstance,
 ) -> None:
