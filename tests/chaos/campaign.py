@@ -41,6 +41,8 @@ LONGEST_REST_DAYS = 8
 HELD_FOR_LONG = 1.0
 """So long a writer waits for the lock of SQLite, in seconds; the default is a minute."""
 LONGEST_BACKOFF = 1.0
+LONGEST_REDUCTION = 180.0
+"""So many seconds lost answers to reductions may take to be settled, one request of a unit each."""
 # OTTO never shows some cancellations that it took, so their rows wait for good.
 _MUST_END = ("wms_order", "wms_cancellation", "otto_shipment")
 _RETURN_NUMBERS = 3000
@@ -320,6 +322,7 @@ class Show:
         self.post("/faults", {"transport_rate": 0.0})
         self._let_be_down({})
         self.parts.clock.ahead_seconds = 0
+        self._let_reductions_arrive()
         quiet_days = 0
         for _ in range(LONGEST_REST_DAYS):
             now += timedelta(days=1)
@@ -334,6 +337,25 @@ class Show:
         self.runs.stock("stock_lane", "push")
         self.runs.stock("stock_lane", "read_back")
         self.runs.run("reconcile")
+
+    def _let_reductions_arrive(self) -> None:
+        """A reduction whose answer was lost is asked for anew a minute of real time later."""
+        unanswered = (
+            sa.select(sa.func.count())
+            .select_from(outbox)
+            .where(
+                outbox.c.kind == "otto_price_reduction",
+                outbox.c.state.in_(("pending", "retrying", "sent")),
+                outbox.c.result.is_(None),
+            )
+        )
+        deadline = time.monotonic() + LONGEST_REDUCTION
+        while time.monotonic() < deadline:
+            self.runs.run("reduce_prices")
+            with self.parts.operations.read() as conn:
+                if not conn.scalar(unanswered):
+                    break
+            time.sleep(LONGEST_BACKOFF)
 
     def _deliver_all(self, now: datetime) -> None:
         for _ in range(10):
