@@ -51,7 +51,7 @@ class WatchedRunLauncher(dg.DefaultRunLauncher):
 
     def _known_to_its_server(self, run: dg.DagsterRun) -> bool | None:
         """None: there is no such server, or it does not answer."""
-        client = self._get_grpc_client_for_termination(run.run_id)
+        client = self._get_grpc_client_for_termination(run.run_id)  # type: ignore[no-untyped-call]
         if client is None:
             return None
         request = CanCancelExecutionRequest(run_id=run.run_id)

@@ -79,13 +79,14 @@ class DagsterLook:
         self._instance = instance
         self._log = instance.event_log_storage
         self._graph = repository.asset_graph
-        self._automation = {d.name for d in (*repository.sensor_defs, *repository.schedule_defs)}
+        sensors, schedules = repository.sensor_defs, repository.schedule_defs
+        self._automation = {s.name for s in sensors} | {s.name for s in schedules}
         self._policy = policy
 
-    def may_go_on_from(self, position: Position | None) -> bool:
+    def may_go_on_from(self, position: Position) -> bool:
         """Whether this is the log that `position` was read from, as far as can be told."""
         newest = self._log.get_maximum_record_id() or 0
-        return position is not None and max(position.checks, position.failures) <= newest
+        return max(position.checks, position.failures) <= newest
 
     def present(self) -> tuple[list[Signal], Position]:
         """The state of every check now, for a first look, and where to go on reading."""
@@ -96,6 +97,7 @@ class DagsterLook:
             self._of_check(record.event.dagster_event.event_specific_data, None)
             for record in found.values()
             if record.event is not None
+            and record.event.dagster_event is not None
             and record.event.dagster_event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
         ]
         return signals, Position(newest, newest)

@@ -122,13 +122,14 @@ def _take(
         raise dg.DagsterInvariantViolationError("the sensor `alerts` needs the code location")
     look = DagsterLook(context.instance, context.repository_def, policy)
     position = Position.of(context.cursor)
-    goes_on = position is not None and look.may_go_on_from(position)
-    found, reached = look.since(position) if goes_on else look.present()
+    if position and not look.may_go_on_from(position):
+        position = None
+    found, reached = look.since(position) if position else look.present()
     with db.read() as conn:
         found += look.recovered(rows.open_alerts(conn, ("run", "check")))
     found += look.automation()
     with db.write() as conn:
-        if not goes_on:
+        if position is None:
             rows.forget_events(conn)
         counts = intake.take(conn, policy, found, now)
         intake.escalate(conn, policy, now)

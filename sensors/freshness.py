@@ -23,6 +23,7 @@ def with_freshness(
         if window is None:
             return spec
         limits = dg.FreshnessPolicy.time_window(fail_window=window, warn_window=window / 2)
-        return dg.apply_freshness_policy(spec, limits)
+        limited: dg.AssetSpec = dg.apply_freshness_policy(spec, limits)
+        return limited
 
     return [definition.map_asset_specs(fresh) for definition in assets]

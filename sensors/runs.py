@@ -39,7 +39,8 @@ def rests_after_failure(instance: dg.DagsterInstance, job_name: str) -> bool:
     )
     if not failures:
         return False
-    rest = min(FIRST_REST * 2 ** (len(failures) - 1), LONGEST_REST)
+    doublings: int = 2 ** (len(failures) - 1)
+    rest = min(FIRST_REST * doublings, LONGEST_REST)
     return datetime.now(UTC) - failures[0].update_timestamp < rest
 
 

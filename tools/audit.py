@@ -83,11 +83,11 @@ def names(text: str) -> list[str]:
 def licence_of(package: str) -> str | None:
     """Licence of an installed package as an SPDX expression, or as it is told; None: absent."""
     try:
-        told = distribution(package).metadata
+        told: Any = distribution(package).metadata
     except PackageNotFoundError:
         return None
     if expression := told.get("License-Expression"):
-        return expression
+        return str(expression)
     classifiers = [
         line.rpartition(" :: ")[2]
         for line in told.get_all("Classifier", [])

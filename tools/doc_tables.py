@@ -25,9 +25,10 @@ from assets.rules.fulfilment_status import STATUSES
 from assets.rules.shipment_gate import GATE_RULES
 from otto_pipelines.cli import app
 from otto_pipelines.definitions import build_definitions
-from resources.finance_close import CLOSING, VIEWS
+from resources.finance_close import CLOSING, VIEWS, View
 from resources.finance_history import HISTORY
 from resources.finance_schema import RECONCILIATION
+from resources.finance_table import Table
 from resources.operating_model import OperatingModel
 from resources.wms import http
 from resources.wms.capabilities import MEANINGS
@@ -52,13 +53,14 @@ def markdown(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def finance_tables() -> str:
     """Every table of finance with its columns."""
+    shown: list[Table | View] = [*RECONCILIATION, *HISTORY, *CLOSING, *VIEWS]
     return "\n".join(
         f"### `{table.full_name}`\n\n{table.meaning}\n\n"
         + markdown(
             ["Column", "Type", "Meaning"],
             [[f"`{c.name}`", c.type, c.meaning] for c in table.columns],
         )
-        for table in (*RECONCILIATION, *HISTORY, *CLOSING, *VIEWS)
+        for table in shown
     )
 
 

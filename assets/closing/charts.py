@@ -8,11 +8,11 @@ figures give equal pictures.
 import io
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -61,19 +61,22 @@ def bars(names: Sequence[str], values: Sequence[float]) -> str:
 def over_time(moments: Sequence[datetime], series: Mapping[str, Sequence[float | None]]) -> str:
     """A line per name of `series`; a value that is None leaves a gap."""
     figure, axes = _figure(4.6, 2.1, left=0.13)
+    days: Sequence[float] = date2num(moments)  # type: ignore[no-untyped-call]
     for number, (name, values) in enumerate(series.items()):
         points = [float("nan") if value is None else value for value in values]
         # A single measurement has no line yet.
         marker = "o" if len(points) == 1 else ""
         colour = _COLOURS[number % len(_COLOURS)]
-        axes.plot(moments, points, label=name, color=colour, linewidth=1.6, marker=marker)
+        axes.plot(days, points, label=name, color=colour, linewidth=1.6, marker=marker)
     # Room for the names above; and an hour at least, so that one moment is no empty span.
     axes.margins(y=0.35)
     axes.set_ylim(bottom=0)
-    axes.set_xlim(min(moments[0], moments[-1] - timedelta(hours=1)), moments[-1])
-    locator = AutoDateLocator(maxticks=6)
+    axes.set_xlim(min(days[0], days[-1] - 1 / 24), days[-1])
+    locator = AutoDateLocator(maxticks=6)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    named = ConciseDateFormatter(locator, formats=_DATES, zero_formats=_DATES, show_offset=False)
+    named = ConciseDateFormatter(  # type: ignore[no-untyped-call]
+        locator, formats=_DATES, zero_formats=_DATES, show_offset=False
+    )
     axes.xaxis.set_major_formatter(named)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.legend(loc="upper left", frameon=False, fontsize=8, ncols=2)

@@ -238,4 +238,5 @@ def _last_attempt(conn: sa.Connection, message: Message) -> datetime:
         outbox_attempts.c.outbox_id == message.id
     )
     noted = sa.select(outbox.c.recorded_at).where(outbox.c.id == message.id)
-    return conn.scalars(attempt).one() or conn.scalars(noted).one()
+    started: datetime = conn.scalars(attempt).one() or conn.scalars(noted).one()
+    return started

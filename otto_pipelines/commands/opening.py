@@ -2,7 +2,7 @@
 
 import getpass
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -130,7 +130,7 @@ def person(given: str | None) -> str:
     return given or getpass.getuser()
 
 
-def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:
+def table(title: str, columns: list[str], rows: Sequence[Sequence[object]]) -> Table:
     """Lay rows out for a terminal."""
     shown = Table(title=title, title_justify="left", header_style="bold")
     for column in columns:

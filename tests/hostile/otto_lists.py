@@ -152,8 +152,11 @@ def _exact_order(order: Document, stored: Rows) -> None:
     items = order["positionItems"]
     demand_equal(len(stored["position_items"]), len(items), "items")
     [head] = stored["orders"]
-    discounts = [cents(given["discountAmount"]) for given in _given(order, "initialDiscounts") or ()]
-    fees = [cents(fee["deliveryFeeAmount"]) for fee in _given(order, "initialDeliveryFees") or ()]
+    discounts = [
+        cents(given["discountAmount"]) for given in _given(order, "initialDiscounts") or ()
+    ]
+    charged = _given(order, "initialDeliveryFees") or ()
+    fees = [cents(fee["deliveryFeeAmount"]) for fee in charged]
     demand_equal(head["order_discount_cents"], sum(discounts), "order discounts")
     demand_equal(head["delivery_fee_cents"], sum(fees), "delivery fees")
     demand(2000 <= head["ordered_at"].year < 2101, "a date beyond any calendar")
