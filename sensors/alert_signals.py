@@ -25,6 +25,7 @@ _PAGES_PER_TICK = 20
 # PostgreSQL hands out ids before it commits, so that an event may appear behind a later one.
 _OVERLAP = 100
 _ASSET_JOB = "__ASSET_JOB"
+_TICK = "tick:"
 _MATERIALISATION = "materialisation of "
 _NO_KEY = re.compile(r"[^\w .:/+#-]")
 _ENDED_FROM_OUTSIDE = "its process ended"
@@ -118,13 +119,15 @@ class DagsterLook:
         return signals, reached
 
     def recovered(self, open_alerts: Sequence[Alert]) -> Iterator[Signal]:
-        """Open alerts of runs that were followed by a good one, and of checks that are gone."""
+        """Open alerts of runs that a good one followed, and of what is no longer defined."""
         known = {_check_key(key.asset_key, key.name) for key in self._graph.asset_check_keys}
         for alert in open_alerts:
             if alert.kind == "run" and self._succeeded_since(alert):
                 yield Passing(alert.key, why="a later run succeeded")
             elif alert.kind == "check" and alert.key.partition("@")[0] not in known:
                 yield Passing(alert.key, why="there is no such check any more")
+            elif alert.kind == "tick" and alert.key.removeprefix(_TICK) not in self._automation:
+                yield Passing(alert.key, why="there is no such sensor or schedule any more")
 
     def automation(self) -> Iterator[Signal]:
         """Daemons, and ticks of sensors and schedules; nothing where no daemon ever ran."""
@@ -138,7 +141,7 @@ class DagsterLook:
             name = state.instigator_name
             if name not in self._automation:
                 continue
-            key = f"tick:{name}"
+            key = f"{_TICK}{name}"
             ticks = self._instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=3)
             ended = [tick.status.value for tick in ticks if tick.status.value != "STARTED"]
             if state.status.value == "STOPPED" or not ended or ended[0] != "FAILURE":

@@ -126,7 +126,7 @@ def _take(
         position = None
     found, reached = look.since(position) if position else look.present()
     with db.read() as conn:
-        found += look.recovered(rows.open_alerts(conn, ("run", "check")))
+        found += look.recovered(rows.open_alerts(conn, ("run", "check", "tick")))
     found += look.automation()
     with db.write() as conn:
         if position is None:

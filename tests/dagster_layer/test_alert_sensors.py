@@ -23,6 +23,8 @@ from dagster._core.scheduler.instigation import (
 from dagster._daemon.types import DaemonHeartbeat
 from dagster_shared.error import SerializableErrorInfo
 
+from assets.alerting import intake
+from assets.alerting.signals import Failing
 from otto_pipelines.definitions import build_definitions
 from resources.alerts.heartbeat import Heartbeat
 from resources.alerts_policy import AlertsPolicy, Severity
@@ -258,6 +260,25 @@ def test_an_alert_of_a_check_that_is_gone_ends(watch: Watch) -> None:
     watch.judge(dg.AssetCheckKey(dg.AssetKey("parcels"), "no_longer_there"), passed=False)
     assert len(watch.tick()) == 1
     assert watch.tick(minutes=1) == ["Recovered: parcels: no_longer_there"]
+
+
+def test_an_alert_of_a_sensor_that_is_gone_ends(watch: Watch) -> None:
+    watch.tick()
+    cannot_look = Failing(
+        key="tick:no_longer_there",
+        kind="tick",
+        owner="team:operations",
+        severity="error",
+        title="no_longer_there cannot look",
+        what="Its latest tick failed.",
+        remedy="Look at it.",
+        place="/automation",
+    )
+    with watch.db.write() as conn:
+        intake.take(conn, watch.policy, [cannot_look], watch.at)
+    assert watch.tick(minutes=16) == []
+    with watch.db.read() as conn:
+        assert alerts.open_alerts(conn) == []
 
 
 def test_otto_down_for_a_night_gives_a_bounded_number_of_messages(watch: Watch) -> None:
