@@ -15,10 +15,12 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 import sqlalchemy as sa
+from typer.testing import CliRunner
 
 from assets.outbound.delivery import Handler, deliver
 from assets.parcel_gate import judge_parcels
 from assets.rules.tracking import check_digit
+from otto_pipelines.cli import app
 from otto_pipelines.definitions import build_definitions
 from otto_pipelines.sandbox.config import SandboxConfig
 from otto_pipelines.sandbox.generator import make_order
@@ -309,3 +311,32 @@ def shop(open_shop: Callable[..., Shop], sqlite_db: OperationsDatabase) -> Shop:
 def any_shop(open_shop: Callable[..., Shop], operations_db: OperationsDatabase) -> Shop:
     """A shop on SQLite and on PostgreSQL."""
     return open_shop(operations_db)
+
+
+@pytest.fixture
+def command(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str]]:
+    """Run a command on the shop's sandbox and database; returns exit code and output."""
+    sandbox = shop.sandbox
+    environment = {
+        "OTTO_API_BASE_URL": sandbox.otto_url,
+        "OTTO_CLIENT_ID": sandbox.config.client_id,
+        "OTTO_CLIENT_SECRET": sandbox.config.client_secret,
+        "WMS_BASE_URL": sandbox.wms_url,
+        "WMS_API_KEY": sandbox.config.wms_api_key,
+        "BUSINESS_CLOCK_URL": sandbox.clock_url,
+        "OTTO_PIPELINES_DATA": str(tmp_path / "data"),
+        "OPERATIONS_DATABASE_URL": f"sqlite:///{tmp_path / 'operations.sqlite'}",
+        "OPERATING_MODEL": str(REPOSITORY / "operating_model.example.yaml"),
+        "DAGSTER_HOME": str(tmp_path),
+    }
+    (tmp_path / "dagster.yaml").touch()
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        result = CliRunner().invoke(app, arguments)
+        return result.exit_code, result.output
+
+    return run

@@ -3,45 +3,11 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import pytest
-from typer.testing import CliRunner
-
-from otto_pipelines.cli import app
 from otto_pipelines.definitions import build_definitions
 from otto_pipelines.sandbox.stories import Story
 from tests.assets.exceptions import books
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def command(
-    shop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., tuple[int, str]]:
-    """Run a command on the shop's sandbox and database; returns exit code and output."""
-    sandbox = shop.sandbox
-    environment = {
-        "OTTO_API_BASE_URL": sandbox.otto_url,
-        "OTTO_CLIENT_ID": sandbox.config.client_id,
-        "OTTO_CLIENT_SECRET": sandbox.config.client_secret,
-        "WMS_BASE_URL": sandbox.wms_url,
-        "WMS_API_KEY": sandbox.config.wms_api_key,
-        "BUSINESS_CLOCK_URL": sandbox.clock_url,
-        "OTTO_PIPELINES_DATA": str(tmp_path / "data"),
-        "OPERATIONS_DATABASE_URL": f"sqlite:///{tmp_path / 'operations.sqlite'}",
-        "OPERATING_MODEL": str(REPOSITORY / "operating_model.example.yaml"),
-    }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-
-    def run(*arguments: str) -> tuple[int, str]:
-        result = CliRunner().invoke(app, arguments)
-        return result.exit_code, result.output
-
-    return run
 
 
 def taxed(order: Any, rate: int) -> None:
