@@ -30,6 +30,8 @@ _MATERIALISATION = "materialisation of "
 _NO_KEY = re.compile(r"[^\w .:/+#-]")
 _ENDED_FROM_OUTSIDE = "its process ended"
 _EXAMPLES = 5
+# Tags of runs that no person started.
+_BY_ITSELF = frozenset({"dagster/schedule_name", "dagster/sensor_name"})
 _KEYS = (
     "sales_order_id",
     "position_item_id",
@@ -104,14 +106,21 @@ class DagsterLook:
         return signals, Position(newest, newest)
 
     def since(self, position: Position) -> tuple[list[Signal], Position]:
-        """Checks evaluated and runs failed after `position`, in the order of the log."""
+        """Checks evaluated and runs failed after `position`, in the order of the log.
+
+        Not a run that refused what a person asked for: whoever started it was told.
+        """
         checks = self._events(dg.DagsterEventType.ASSET_CHECK_EVALUATION, position.checks)
         failures = self._events(dg.DagsterEventType.RUN_FAILURE, position.failures)
         signals: list[Signal] = [
             self._of_check(entry.dagster_event.event_specific_data, event)
             for event, entry in checks
         ]
-        signals += [self._of_failure(entry, event) for event, entry in failures]
+        signals += [
+            self._of_failure(entry, event)
+            for event, entry in failures
+            if not self._refused_a_person(entry)
+        ]
         reached = Position(
             max([position.checks, *(event.id for event, _ in checks)]),
             max([position.failures, *(event.id for event, _ in failures)]),
@@ -249,6 +258,15 @@ class DagsterLook:
             place=f"/runs/{entry.run_id}",
             event=event,
         )
+
+    def _refused_a_person(self, entry: Any) -> bool:
+        data = entry.dagster_event.event_specific_data
+        step = None if data is None else data.first_step_failure_event
+        # Steps raise `dg.Failure` for a refusal alone.
+        if step is None or step.step_failure_data.user_failure_data is None:
+            return False
+        run = self._instance.get_run_by_id(entry.run_id)
+        return run is not None and _BY_ITSELF.isdisjoint(run.tags)
 
     def _succeeded_since(self, alert: Alert) -> bool:
         name = alert.key.removeprefix("run:")

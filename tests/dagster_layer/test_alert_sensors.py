@@ -262,6 +262,32 @@ def test_an_alert_of_a_check_that_is_gone_ends(watch: Watch) -> None:
     assert watch.tick(minutes=1) == ["Recovered: parcels: no_longer_there"]
 
 
+@pytest.mark.parametrize(
+    ("error", "tags", "told"),
+    [
+        (dg.Failure("there is no such exception", allow_retries=False), {}, False),
+        (dg.Failure("it cannot be"), {"dagster/schedule_name": "decide_returns"}, True),
+        (ValueError("it broke"), {}, True),
+    ],
+    ids=["refused to a person", "refused to a schedule", "broken"],
+)
+def test_a_run_that_refused_what_a_person_asked_for_is_no_alert(
+    error: Exception, tags: dict[str, str], told: bool, watch: Watch
+) -> None:
+    @dg.op
+    def act() -> None:
+        raise error
+
+    @dg.job
+    def act_by_hand() -> None:
+        act()
+
+    watch.tick()
+    act_by_hand.execute_in_process(instance=watch.instance, raise_on_error=False, tags=tags)
+    watch.tick()
+    assert watch.tick(minutes=16) == (["ERROR: run of act_by_hand"] if told else [])
+
+
 def test_an_alert_of_a_sensor_that_is_gone_ends(watch: Watch) -> None:
     watch.tick()
     cannot_look = Failing(
