@@ -93,10 +93,12 @@ class Handler(Protocol):
 def deliver(
     outbox: Outbox, handler: Handler, policy: OutboxPolicy, *, limit: int = 100_000
 ) -> Counter[str]:
-    """Send due messages of one kind until none is due; returns outcome name to count.
+    """Send what is due of one kind when it begins, each once; returns outcome name to count.
 
-    When the other side is down, the rest waits for the next delivery. A handler's exception (no
-    key) stops the delivery; what was leased then comes back by itself when the lease ends.
+    What becomes due meanwhile is left to the next delivery: of many rows that the other side is
+    slow to show, the first are due again before the last were asked about, and it would never end.
+    When the other side is down, the rest is left as well. A handler's exception (no key) stops the
+    delivery; what was leased then comes back by itself when the lease ends.
     """
     return _Delivery(outbox, handler, policy).run(limit)
 
@@ -124,11 +126,12 @@ class _Delivery:
         self._in_vain = 0
 
     def run(self, limit: int) -> Counter[str]:
-        """Batch after batch, until none is due or the other side is down."""
-        handled = 0
+        """Batch after batch, until all are through or the other side is down."""
+        handled, began = 0, datetime.now(UTC)
         while handled < limit and not self._is_down():
             size = min(self._handler.batch_size, self._policy.batch, limit - handled)
-            leased = self._outbox.lease([self._handler.kind], size, datetime.now(UTC))
+            kinds, now = [self._handler.kind], datetime.now(UTC)
+            leased = self._outbox.lease(kinds, size, now, due_by=began)
             if not leased:
                 break
             handled += len(leased)

@@ -159,12 +159,14 @@ class Outbox:
         self._db = db
         self._policy = policy
 
-    def lease(self, kinds: Sequence[str], limit: int, now: datetime) -> list[Message]:
-        """Take up to `limit` due rows for this worker alone, by priority, then by age."""
+    def lease(
+        self, kinds: Sequence[str], limit: int, now: datetime, *, due_by: datetime | None = None
+    ) -> list[Message]:
+        """Take up to `limit` rows due now, or by then, for this worker alone: by priority, age."""
         token = uuid.uuid4().hex
         chosen = (
             sa.select(outbox.c.id)
-            .where(*_due(now, kinds))
+            .where(*_due(now, kinds), outbox.c.next_attempt_at <= (due_by or now))
             .order_by(outbox.c.priority, outbox.c.created_at, outbox.c.id)
             .limit(limit)
             .with_for_update(skip_locked=True)

@@ -156,6 +156,19 @@ def test_a_limit_ends_the_delivery_and_leaves_the_rest_due(sqlite_db: Operations
     assert len(set(worker.sent)) == 30
 
 
+def test_a_row_that_is_due_again_meanwhile_is_left_to_the_next_delivery(
+    sqlite_db: OperationsDatabase,
+) -> None:
+    impatient = OutboxPolicy(first_backoff_seconds=1e-6, longest_backoff_seconds=1e-6)
+    keys = [f"p{number}" for number in range(20)]
+    put(sqlite_db, *keys)
+    worker = Scripted(lambda message: Accepted())
+    worker.batch_size = 1
+    # Without an end of its own it would go on to the limit.
+    deliver(Outbox(sqlite_db, impatient), worker, impatient, limit=60)
+    assert worker.sent == keys
+
+
 @pytest.mark.parametrize("moment", ["send", "settle"])
 def test_an_exception_of_a_handler_leaves_its_rows_leased_and_recoverable(
     operations_db: OperationsDatabase, moment: str
