@@ -98,6 +98,7 @@ class _Lines:
         self._judge = judge
         self.rows: list[dict[str, Any]] = []
         self.modifications: list[dict[str, Any]] = []
+        self._charged_units: set[str] = set()
 
     def add_all(self) -> None:
         """Add lines of all kinds, in the order of OTTO's arrays."""
@@ -132,6 +133,9 @@ class _Lines:
         """A line of equal units: one row each."""
         judge, name = self._judge, "itemPositions"
         ids = self._named(position.position_item_ids, name)
+        if not self._charged_units.isdisjoint(ids):
+            judge.flaw("units_named", f"{name}.positionItemIds", "a unit of another line")
+        self._charged_units.update(ids)
         if len(ids) != position.quantity:
             judge.flaw("units_named", f"{name}.quantity", position.quantity)
         unit_cents = judge.cents(position.unit_price.gross, f"{name}.unitPrice")

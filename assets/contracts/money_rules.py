@@ -63,7 +63,7 @@ _ALL = (
     ),
     MoneyRule(
         "units_named",
-        "A line of a receipt names each of its units once, and each unit's price.",
+        "The items of a receipt name each unit once, in one line, and each unit's price.",
         "finance",
         "Compare with the receipt's PDF; without its units a line belongs to no position item.",
     ),

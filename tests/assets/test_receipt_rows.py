@@ -166,6 +166,7 @@ def test_vouchers_and_links_are_kept_and_the_buyer_is_not() -> None:
         ({"itemPositions": [position(1, 0)]}, "units_named"),
         ({"itemPositions": [position(1, 2, "a", "a")]}, "units_named"),
         ({"itemPositions": [position(1, 2, "a", quantity=2)]}, "units_named"),
+        ({"itemPositions": [position(1, 1, "a"), position(1, 1, "a")]}, "units_named"),
         (
             {
                 "itemPositions": [
