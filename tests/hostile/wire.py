@@ -72,21 +72,28 @@ class Clients:
 @contextmanager
 def open_clients(folder: Path) -> Iterator[Clients]:
     """Clients whose requests end in `wire`. Raw pages are not kept: they would fill the disk."""
-    wire = Wire(("otto", "wms"))
+    # Limits of requests are counted per host in the whole process: no other test has these.
+    wire = Wire(("otto.hostile", "wms.hostile"))
     example = load_operating_model(REPOSITORY / "operating_model.example.yaml")
     sections = {"http": HTTP, "orders": {"bad_row_limit": 1.0}}
     model = OperatingModel.model_validate(example.model_dump() | sections)
     settings = OttoSettings(
-        base_url="http://otto", client_id="id", client_secret="secret", state_dir=folder, http=HTTP
+        base_url="http://otto.hostile",
+        client_id="id",
+        client_secret="secret",
+        state_dir=folder,
+        http=HTTP,
     )
     client = partial(httpx.Client, transport=wire)
     no_evidence = mock.patch.object(EvidenceStore, "keep", return_value="not kept")
     no_waits = mock.patch.object(client_module, "_TOKEN_LIMITS", [(1_000_000, 1.0)])
     with no_evidence, no_waits, mock.patch.object(httpx, "Client", client):
-        wms = HttpWms("http://wms", "key", HTTP, sleep=lambda _: None)
+        wms = HttpWms("http://wms.hostile", "key", HTTP, sleep=lambda _: None)
         policy = OngoingPolicy.model_validate({"goods_owner_id": 159, "look_every_seconds": 0})
         state = folder / "ongoing.sqlite"
-        ongoing = OngoingWms("http://wms/api/v1", "k:p", HTTP, policy, state, sleep=lambda _: None)
+        ongoing = OngoingWms(
+            "http://wms.hostile/api/v1", "k:p", HTTP, policy, state, sleep=lambda _: None
+        )
         otto = OttoClient(settings, sleep=lambda _: None, max_pages=MOST_REQUESTS)
         with closing(wms), closing(ongoing), otto:
             yield Clients(wire, otto, wms, ongoing, model)
