@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
+# Many tests wait for servers and clocks, so two workers share a core.
+WORKERS ?= $(shell $(PYTHON) -c "import os; print(2 * os.cpu_count())")
 
 .PHONY: demo test conformance browser campaigns audit setup setup-dev lint types lock clean
 
@@ -11,7 +13,7 @@ demo: $(VENV)/.runtime
 	$(BIN)/otto-pipelines demo
 
 test: $(VENV)/.dev lint types
-	$(BIN)/python -m pytest --numprocesses=auto --dist=worksteal -m "not tryton and not campaign and not browser"
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal -m "not tryton and not campaign and not browser"
 
 # Every warehouse adapter by the same cases, Tryton's and the loops of whole orders included.
 conformance: $(VENV)/.dev
