@@ -14,7 +14,7 @@ from resources.operations.database import OperationsDatabase
 from resources.operations.schema import outbox
 
 OUR_REDUCTION_CENTS = 137
-"""So much each price reduction of ours gives back; the sandbox's own ones are rounder."""
+"""So much each price reduction of ours gives back; the sandbox's own ones are hardly ever so."""
 _FINAL = {"confirmed", "failed", "ignored"}
 
 
@@ -83,7 +83,7 @@ def differences(
         ),
         "price_reduction": (
             _keys(rows.of("otto_price_reduction", "confirmed"), "position_item_id"),
-            _our_reductions(money),
+            _our_reductions(rows, money),
         ),
     }
     found = {
@@ -153,12 +153,17 @@ def _decided_returns(rows: Rows, money: Mapping[str, Any]) -> set[str]:
     }
 
 
-def _our_reductions(money: Mapping[str, Any]) -> set[str]:
-    """Units of which OTTO carried out a reduction that we asked for."""
+def _our_reductions(rows: Rows, money: Mapping[str, Any]) -> set[str]:
+    """Units of which OTTO carried out a reduction that we asked for.
+
+    Of other units, one of the sandbox's own reductions may happen to be of our amount.
+    """
+    asked = _keys(rows.of("otto_price_reduction"), "position_item_id")
     return {
         item["position_item_id"]
         for item in money["position_items"]
-        if ("PROCESSED", OUR_REDUCTION_CENTS)
+        if item["position_item_id"] in asked
+        and ("PROCESSED", OUR_REDUCTION_CENTS)
         in zip(item["reductions"], item["reduction_cents"], strict=True)
     }
 
