@@ -278,6 +278,8 @@ class ReturnsLife:
             _find(rng, _HARD if rng.random() < hard else (*_FINE, *_SO_SO)) for _ in back.items
         ]
         known = Known.UNIT if back.smooth else _known(rng)
+        if self._could_be_mistaken(back, findings):
+            known = Known.UNIT
         later = not back.smooth and rng.random() < _GRADED_LATER
         first = [_UNGRADED] * len(findings) if later else findings
         receipt = self.receive(back.order, back.items, first, back.number, known)
@@ -286,6 +288,16 @@ class ReturnsLife:
             lines = self._lines(back.order, back.items, findings, named=named)
             minutes = self._about(4, rng)
             self._sim.after(minutes, lambda: self._dock.grade(receipt, lines))
+
+    def _could_be_mistaken(self, back: _Back, findings: Sequence[Finding]) -> bool:
+        """Whether units of one article differ in condition and in price: which one is worn?"""
+        seen: defaultdict[str, set[tuple[Finding, int]]] = defaultdict(set)
+        for item, found in zip(back.items, findings, strict=True):
+            seen[item.product.sku].add((found, self._billing.charge(back.order, item).to_pay_cents))
+        return any(
+            min(len({found for found, _ in units}), len({cents for _, cents in units})) > 1
+            for units in seen.values()
+        )
 
     def _lines(
         self,
