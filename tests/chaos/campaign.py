@@ -408,13 +408,7 @@ class Show:
             "unexpected": sorted(set(marks.unexpected) - rows.refused_reductions()),
             "injected_breaks": dict(sorted(marks.injected.items())),
             "effects_that_differ": {name: keys for name, keys in effect.items() if keys},
-            "outbox_unfinished": rows.unfinished(
-                [
-                    line["position_item_id"]
-                    for line in ledger["breaks"]
-                    if line["kind"] == "cancelled_in_wms_open_in_otto"
-                ]
-            ),
+            "outbox_unfinished": rows.unfinished(ledger["breaks"]),
             "shorts": marks.shorts,
             "shorts_settled": marks.shorts_settled,
             "wrong_at_otto": [

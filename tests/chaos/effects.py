@@ -4,7 +4,7 @@ Belongs here: the comparison at the end of a campaign. Both sides are sets of na
 shows which effect it is. Differences between the two systems are breaks, and are marked elsewhere.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -41,16 +41,26 @@ class Rows:
             for row in self.of("otto_price_reduction", "failed")
         }
 
-    def unfinished(self, never_shown: Collection[str]) -> list[str]:
-        """Rows that still wait, but for cancellations that OTTO took and `never_shown` (items)."""
+    def unfinished(self, planted: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Rows that still wait, but for those that `planted` breaks keep from their end.
+
+        OTTO never shows some cancellations that it took; and a parcel whose unit OTTO gave up as it
+        left is blocked, for a person.
+        """
+        never_shown = tuple(
+            line["position_item_id"]
+            for line in planted
+            if line["kind"] == "cancelled_in_wms_open_in_otto"
+        )
+        left_to_a_person = {line["sales_order_id"] for line in planted}
         return [
             f"{row['kind']} {row['business_key']} {row['state']}: {row['last_error']}"
             for row in self._rows
             if row["state"] not in _FINAL
             and not (
-                row["kind"] == "otto_cancellation"
-                and row["business_key"].endswith(tuple(never_shown))
+                row["kind"] == "otto_cancellation" and row["business_key"].endswith(never_shown)
             )
+            and not (row["state"] == "blocked" and row["order_ref"] in left_to_a_person)
         ]
 
 

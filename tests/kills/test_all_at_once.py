@@ -58,6 +58,7 @@ _WORLD = {
 }
 
 
+@pytest.mark.timeout(900)
 def test_all_at_once_for_a_few_seconds(
     databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,7 @@ _SHORT_DAGSTER = {
 }
 
 
+@pytest.mark.timeout(1200)
 def test_a_few_kills_leave_nothing_lost_doubled_or_stuck(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
