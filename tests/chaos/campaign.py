@@ -334,8 +334,9 @@ class Show:
             quiet_days = quiet_days + 1 if self.get("/truth")["idle"] else 0
             if quiet_days == 2:
                 break
-        self.runs.stock("stock_lane", "push")
-        self.runs.stock("stock_lane", "read_back")
+        # A figure that may only rise waits for the next list.
+        for part in ("all", "push", "read_back"):
+            self.runs.stock("stock_lane", part)
         self.runs.run("reconcile")
 
     def _let_reductions_arrive(self) -> None:
