@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from resources.operations import outbox
+from resources.operations import outbox_lists
 from resources.operations.database import OperationsDatabase
 
 NEEDS_A_PERSON = ("failed", "blocked")
@@ -11,7 +11,7 @@ NEEDS_A_PERSON = ("failed", "blocked")
 def outbox_rows(db: OperationsDatabase, kind: str) -> list[dict[str, Any]]:
     """Failed and blocked rows of one kind, oldest first."""
     with db.read() as conn:
-        rows = outbox.rows(conn, states=NEEDS_A_PERSON, limit=10_000)
+        rows = outbox_lists.rows(conn, states=NEEDS_A_PERSON, limit=10_000)
     return [
         {
             "id": row["id"],

@@ -101,11 +101,10 @@ def look_up(
             f"no order has the number or sales order id {name!r}: compare it with OTTO Partner "
             "Connect, or read the order with `otto-pipelines errors pull` and its sales order id"
         )
-    late = {(row.sales_order_id, row.position_item_id) for row in rows if _is_late(row, now)}
     waits = {row.sales_order_id for row in rows if row.otto_status == "ANNOUNCED"}
     statuses = statuses_of([_facts(row, order_waits=row.sales_order_id in waits) for row in rows])
     units = [
-        CareUnit(row, status, (row.sales_order_id, row.position_item_id) in late)
+        CareUnit(row, status, _is_late(row, now))
         for row, status in zip(rows, statuses, strict=True)
     ]
     return [

@@ -18,7 +18,7 @@ from otto_pipelines.commands.opening import (
     table,
 )
 from resources.bindings import open_clock
-from resources.operations import availability_desk, outbox, quarantine, short_picks, sync_log
+from resources.operations import availability_desk, outbox_lists, quarantine, short_picks, sync_log
 from resources.operations.availability import Lane
 from resources.operations.schema import position_items, sync_runs
 
@@ -67,7 +67,7 @@ def _operations() -> dict[str, Any]:
             "waiting_for_a_person": waiting,
             "outbox": {
                 f"{kind} {state}": count
-                for kind, states in outbox.overview(conn).items()
+                for kind, states in outbox_lists.overview(conn).items()
                 for state, count in states.items()
             },
             "stock": _stock(conn),

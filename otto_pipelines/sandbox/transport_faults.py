@@ -137,7 +137,7 @@ class FaultyApp:
         elif request.method == "GET":
             never = set()
         else:
-            never = {*_SPOIL_THE_ANSWER}
+            never = {*_SPOIL_THE_ANSWER, "token_expired"}
         # Between two pages only, and not again for the same page: a client renews a token once.
         if not _is_later_page(request) or self._row[request.method, request.path]:
             never = never | {"token_expired"}

@@ -8,8 +8,9 @@ that lost its lease changes nothing. The lease must be longer than any one call.
 
 Times here are about real machines: pass `datetime.now(UTC)`.
 
-Does not belong here: what a message means and how it is sent (`assets.outbound`), and what a person
-may do with a row (`resources.operations.outbox_desk`).
+Does not belong here: what a message means and how it is sent (`assets.outbound`), the lists that a
+person looks at (`resources.operations.outbox_lists`), and what a person may do with a row
+(`resources.operations.outbox_desk`).
 """
 
 import hashlib
@@ -32,7 +33,6 @@ from resources.operations.masking import masked
 from resources.operations.schema import outbox, outbox_attempts
 
 _WAITING = ("pending", "retrying", "sent")
-_HIDDEN = ("payload", "payload_hash", "lease_token", "lease_until")
 
 # Made once, because they run once per message: what changes is passed as parameters.
 _INSERT = {
@@ -130,24 +130,6 @@ def any_ended(conn: Connection, kinds: Sequence[str], since: datetime) -> bool:
     return bool(conn.scalar(sa.select(ended)))
 
 
-def overview(conn: Connection) -> dict[str, dict[str, int]]:
-    """Count the rows: kind to state to number."""
-    columns = (outbox.c.kind, outbox.c.state)
-    query = sa.select(*columns, sa.func.count()).group_by(*columns).order_by(*columns)
-    counts: dict[str, dict[str, int]] = {}
-    for kind, state, number in conn.execute(query):
-        counts.setdefault(kind, {})[state] = number
-    return counts
-
-
-def rows(conn: Connection, states: Sequence[str], limit: int) -> list[dict[str, Any]]:
-    """Rows in these states, oldest first, without payload and lease."""
-    shown = [column for column in outbox.c if column.name not in _HIDDEN]
-    query = sa.select(*shown).where(outbox.c.state.in_(states))
-    ordered = query.order_by(outbox.c.created_at, outbox.c.id).limit(limit)
-    return [dict(row) for row in conn.execute(ordered).mappings()]
-
-
 class Outbox:
     """The worker's side of the outbox.
 
@@ -162,7 +144,10 @@ class Outbox:
     def lease(
         self, kinds: Sequence[str], limit: int, now: datetime, *, due_by: datetime | None = None
     ) -> list[Message]:
-        """Take up to `limit` rows due now, or by then, for this worker alone: by priority, age."""
+        """Take up to `limit` due rows for this worker alone, by priority, then by age.
+
+        `due_by`: only those that were due at that moment already.
+        """
         token = uuid.uuid4().hex
         chosen = (
             sa.select(outbox.c.id)

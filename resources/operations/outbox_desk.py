@@ -2,7 +2,7 @@
 ignored, a look at the other side finds that its effect is gone.
 
 Does not belong here: delivery, and the lists that a person looks at
-(`resources.operations.outbox`).
+(`resources.operations.outbox_lists`).
 """
 
 from collections.abc import Sequence

@@ -21,7 +21,8 @@ from assets.outbound.delivery import (
 )
 from resources.operating_model import OutboxPolicy
 from resources.operations.database import OperationsDatabase
-from resources.operations.outbox import Message, Outbox, enqueue, rows
+from resources.operations.outbox import Message, Outbox, enqueue
+from resources.operations.outbox_lists import rows
 from resources.operations.schema import outbox
 
 POLICY = OutboxPolicy(first_backoff_seconds=60, longest_backoff_seconds=60)

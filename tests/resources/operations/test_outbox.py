@@ -21,10 +21,9 @@ from resources.operations.outbox import (
     Outbox,
     due_count,
     enqueue,
-    overview,
-    rows,
 )
 from resources.operations.outbox_desk import OutboxRefusal
+from resources.operations.outbox_lists import overview, rows
 from resources.operations.schema import outbox as outbox_table
 from resources.operations.schema import outbox_attempts
 
