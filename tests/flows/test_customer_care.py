@@ -2,18 +2,14 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from assets.customer_care.lookup import OrderNotFound, look_up
-from otto_pipelines.cli import app
 from otto_pipelines.sandbox.stories import Story
 from tests.flows.test_money_returns import announce, receive
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 ON_ITS_WAY = {"NEW", "ACCEPTED", "ALLOCATED", "PICKED"}
 # What the warehouse's own books must say of a unit with this status; None: no such line.
 TRUTH: dict[str, set[str | None]] = {
@@ -115,21 +111,6 @@ def test_a_return_is_followed_from_announcement_to_refund(shop: Any) -> None:
     shop.run("sync_returns")
     seen.append(statuses_live(shop)[key])
     assert seen == ["shipped", "return_announced", "return_received", "returned"]
-
-
-@pytest.fixture
-def command(
-    shop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., tuple[int, str]]:
-    monkeypatch.setenv("OPERATIONS_DATABASE_URL", f"sqlite:///{tmp_path / 'operations.sqlite'}")
-    monkeypatch.setenv("OPERATING_MODEL", str(REPOSITORY / "operating_model.example.yaml"))
-    monkeypatch.setenv("BUSINESS_CLOCK_URL", shop.sandbox.clock_url)
-
-    def run(*arguments: str) -> tuple[int, str]:
-        result = CliRunner().invoke(app, arguments)
-        return result.exit_code, result.output
-
-    return run
 
 
 def test_an_order_is_found_by_either_number_with_parcel_link_and_exception(
